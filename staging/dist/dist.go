@@ -1,0 +1,71 @@
+// Package dist knows one file: what it is called, what its bytes are, and, if
+// it is a distribution, what is inside. It is pure: bytes come in through
+// readers, and what goes out are values and refusals.
+//
+// A file enters once, through [Copy], which hashes what it writes:
+//
+//	f, err := dist.Copy(w, r, "widget-1.0-py3-none-any.whl", dist.MaxSize)
+//
+// [File] is the proof that this was done: name, size and [Digest] of bytes
+// that passed through our hands. Nothing else makes one.
+//
+// A distribution is a wheel or an sdist. Its name alone says which project,
+// version and platform it is for ([ParseFilename]), its metadata say the same
+// again from inside ([ReadMetadata]), and [Inspect] opens the file and demands
+// that the two agree:
+//
+//	info, err := dist.Inspect(blob, f)
+//	info.Filename.Project          // "widget", normalised as PEP 503 has it
+//	info.Filename.Version          // 1.0, comparable as PEP 440 has it
+//	info.Metadata.RequiresPython() // ">=3.12"
+//
+// All of it comes from outside and is hostile until it is judged. Names with
+// separators, control or invisible characters are refused, archives are read
+// within bounds of members, bytes and ratio, by offset and never as a whole,
+// and whatever two readers could read in two ways is refused: doubled members,
+// doubled fields, bytes that the archive's directory does not account for.
+// What PyPI would refuse of this is refused here, before anything is uploaded.
+//
+// "No" is always [rule.Refusals], which name the file. Any other error means
+// that the bytes could not be read, and so that nothing was decided.
+package dist
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Kind is what a distribution is.
+type Kind string
+
+const (
+	Wheel Kind = "wheel" // a zip file that is installed by unpacking it, .whl
+	Sdist Kind = "sdist" // the source that wheels are built from, .tar.gz
+)
+
+// Info is what a distribution says of itself, outside and inside.
+type Info struct {
+	Filename Filename
+	Metadata Metadata
+}
+
+// no is one refusal as an error. The text in it comes from outside and can be
+// of any length, so it is cut.
+func no(file string, id rule.ID, want, got, hint string) error {
+	return rule.Refusals{{File: clip(file), Rule: id, Want: want, Got: clip(got), Hint: hint}}
+}
+
+// clip cuts s after 200 bytes, between characters.
+func clip(s string) string {
+	const limit = 200
+	if len(s) <= limit {
+		return s
+	}
+	cut := limit
+	for cut > limit-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strings.ToValidUTF8(s[:cut], "\uFFFD") + "…"
+}

@@ -1,0 +1,178 @@
+package dist
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// readSdist reads the metadata of an sdist: PKG-INFO in the one folder at the
+// top, which is named for the project and version. The whole archive is read,
+// as Warehouse does, in one pass and with bounded memory: a second PKG-INFO may
+// be the last member.
+func readSdist(src *source, name Filename) (Metadata, error) {
+	file := name.String()
+	packed := bufio.NewReaderSize(io.NewSectionReader(src, 0, src.size), 64<<10)
+	unzipped, err := gzip.NewReader(packed)
+	if err != nil {
+		return Metadata{}, notSdist(file, err)
+	}
+	limit := maxUnpacked(src.size)
+	stream := &budget{r: unzipped, left: limit}
+	s := &sdistReader{name: name, file: file, members: newRoster(file)}
+	err = s.walk(stream)
+	if stream.spent {
+		return Metadata{}, no(file, rule.ArchiveSize, fmt.Sprintf("at most %d bytes unpacked", limit), "more", rebuild)
+	}
+	if err != nil {
+		return Metadata{}, err
+	}
+	if s.info == nil {
+		return Metadata{}, no(file, rule.DistInfo, "PKG-INFO in the folder at the top", "nothing", rebuild)
+	}
+	return ReadMetadata(file, bytes.NewReader(s.info))
+}
+
+func notSdist(file string, err error) error {
+	return no(file, rule.Archive, "a whole gzipped tar file", err.Error(), rebuild)
+}
+
+// budget ends a stream that goes on for too long.
+type budget struct {
+	r     io.Reader
+	left  int64
+	spent bool
+}
+
+func (b *budget) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		// One more byte tells an end from too much.
+		var one [1]byte
+		n, err := b.r.Read(one[:])
+		if n > 0 {
+			b.spent = true
+			return 0, errors.New("too much")
+		}
+		return 0, err
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// sdistReader judges the members of an sdist one by one.
+type sdistReader struct {
+	name    Filename
+	file    string
+	members *roster
+	top     string
+	info    []byte
+}
+
+func (s *sdistReader) walk(stream io.Reader) error {
+	archive := tar.NewReader(stream)
+	for {
+		h, err := archive.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return notSdist(s.file, err)
+		}
+		if err := s.member(h, archive); err != nil {
+			return err
+		}
+	}
+	return s.end(stream)
+}
+
+// end demands that nothing but zeros follows the archive: some tools stop at
+// its end, and some go on.
+func (s *sdistReader) end(stream io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := stream.Read(buf)
+		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return no(s.file, rule.Archive, "nothing after the end of the tar file", "more bytes", rebuild)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return notSdist(s.file, err)
+		}
+	}
+}
+
+// member judges one member, and keeps it if it is PKG-INFO.
+func (s *sdistReader) member(h *tar.Header, content io.Reader) error {
+	if fault := typeFault(h); fault != "" {
+		return no(s.file, rule.ArchiveMember, "files, folders and links", fault+" "+clip(h.Name), rebuild)
+	}
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	if err := s.members.add(h.Name); err != nil {
+		return err
+	}
+	top := topOf(h.Name)
+	if s.top == "" {
+		s.top = top
+	}
+	if top != s.top || !s.isTop(top) {
+		return no(s.file, rule.DistInfo, "one folder at the top, "+strings.TrimSuffix(s.file, ".tar.gz"), top, rebuild)
+	}
+	return s.pkgInfo(h, content)
+}
+
+// isTop tells whether a folder is named for the sdist's project and version.
+func (s *sdistReader) isTop(folder string) bool {
+	f, err := parseSdist(folder+".tar.gz", folder)
+	return err == nil && f.Project == s.name.Project && f.Version.Equal(s.name.Version)
+}
+
+func (s *sdistReader) pkgInfo(h *tar.Header, content io.Reader) error {
+	want := s.top + "/PKG-INFO"
+	if !strings.EqualFold(h.Name, want) {
+		return nil
+	}
+	if h.Name != want || h.Typeflag != tar.TypeReg {
+		return no(s.file, rule.DistInfo, "the file "+want, h.Name, rebuild)
+	}
+	if h.Size > maxMetadata {
+		return no(s.file, rule.ArchiveSize, "metadata of at most 16 MiB", "more", rebuild)
+	}
+	raw, err := io.ReadAll(content)
+	if err != nil {
+		return notSdist(s.file, err)
+	}
+	s.info = raw
+	return nil
+}
+
+// typeFault says why a member is of a kind that has no place in an sdist, or
+// nothing. Warehouse refuses sparse members; devices and pipes are refused by
+// every installer (PEP 721). A global header may carry the commit that git
+// archive writes, and nothing that would rename what comes after it.
+func typeFault(h *tar.Header) string {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return "a sparse file"
+		}
+		if h.Typeflag == tar.TypeXGlobalHeader && key != "comment" {
+			return "a global header with " + key
+		}
+	}
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeXGlobalHeader:
+		return ""
+	}
+	return fmt.Sprintf("a member of type %q", h.Typeflag)
+}

@@ -1,0 +1,124 @@
+package dist
+
+import (
+	"strconv"
+	"strings"
+
+	pep440 "github.com/aquasecurity/go-pep440-version"
+
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Version is a version as PEP 440 defines it, in its normalised form. Use
+// [Version.Equal] to compare: 1.0 and 1.0.0 are one version in two texts, and
+// one release on the index.
+type Version struct{ text string }
+
+// ParseVersion reads a version and normalises it: "v1.0-ALPHA_1" is 1.0a1.
+// White space around it is ignored, as PEP 440 wants. A text that PEP 440 does
+// not define is refused, and so is one with a number beyond 64 bits.
+func ParseVersion(s string) (Version, error) {
+	trimmed := strings.Trim(s, " \t\r\n\f\v")
+	public, local, hasLocal := strings.Cut(trimmed, "+")
+	if len(trimmed) > maxName || !isASCII(trimmed) {
+		return Version{}, notVersion(s)
+	}
+	parsed, err := pep440.Parse(public)
+	if err != nil {
+		return Version{}, notVersion(s)
+	}
+	text := parsed.String()
+	if hasLocal {
+		label, ok := normalizeLocal(local)
+		if !ok {
+			return Version{}, notVersion(s)
+		}
+		text += "+" + label
+	}
+	return Version{text}, nil
+}
+
+func notVersion(s string) error {
+	got := s
+	if got == "" {
+		got = "nothing"
+	}
+	return no(s, rule.VersionForm, "a version as PEP 440 defines it", got,
+		"Use a version such as 1.2.3, 1.2.3rc1 or 1.2.3.post1.")
+}
+
+// isASCII keeps letters such as U+017F, which fold to ASCII ones in a regular
+// expression that ignores case, away from the parser.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// normalizeLocal writes the part after '+' in lower case, with '.' between its
+// segments and without leading zeros in its numbers. The parser would leave all
+// three as they came, and compare them so.
+func normalizeLocal(local string) (string, bool) {
+	segments := strings.Split(strings.NewReplacer("-", ".", "_", ".").Replace(local), ".")
+	for i, segment := range segments {
+		if segment == "" || strings.IndexFunc(segment, func(r rune) bool { return !isAlnum(byte(r)) }) >= 0 {
+			return "", false
+		}
+		segments[i] = strings.ToLower(segment)
+		if strings.Trim(segment, "0123456789") != "" {
+			continue
+		}
+		n, err := strconv.ParseUint(segment, 10, 64)
+		if err != nil {
+			return "", false
+		}
+		segments[i] = strconv.FormatUint(n, 10)
+	}
+	return strings.Join(segments, "."), true
+}
+
+// String is the version in its normalised form.
+func (v Version) String() string { return v.text }
+
+// IsZero tells whether v was never parsed.
+func (v Version) IsZero() bool { return v == Version{} }
+
+// IsLocal tells whether v has a local part ("1.0+cu121"), which PyPI refuses.
+func (v Version) IsLocal() bool { return strings.Contains(v.text, "+") }
+
+// Equal tells whether v and o are one version. The zero Version is equal to
+// nothing, not even to itself.
+func (v Version) Equal(o Version) bool {
+	return !v.IsZero() && !o.IsZero() && v.Compare(o) == 0
+}
+
+// Compare is -1, 0 or 1 as v comes before, is, or comes after o in PEP 440's
+// order. The zero Version comes before all others.
+func (v Version) Compare(o Version) int {
+	switch {
+	case v == o:
+		return 0
+	case v.IsZero():
+		return -1
+	case o.IsZero():
+		return 1
+	}
+	// Parsed anew, because the parser's Compare writes into what it compares.
+	return pep440.MustParse(v.text).Compare(pep440.MustParse(o.text))
+}
+
+// MarshalText is [Version.String].
+func (v Version) MarshalText() ([]byte, error) { return []byte(v.text), nil }
+
+// UnmarshalText is [ParseVersion].
+func (v *Version) UnmarshalText(text []byte) error {
+	parsed, err := ParseVersion(string(text))
+	if err != nil {
+		return err
+	}
+	*v = parsed
+	return nil
+}

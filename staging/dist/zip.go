@@ -1,0 +1,361 @@
+package dist
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// A zip file says everything twice: each member has a header before its data,
+// and the directory at the end says the same again. Some tools believe the one
+// and some the other. zipReader reads both, a member at a time, and refuses the
+// file where they differ, where they leave a byte unaccounted for, and where
+// Warehouse's utils/zipfiles.py would.
+type zipReader struct {
+	file    string
+	src     *source
+	members *roster
+	spans   []span // what each member occupies: header, name, extra, data
+	total   int64  // unpacked size
+	buf     []byte // a name and an extra
+}
+
+// span is the bytes from start up to end.
+type span struct{ start, end int64 }
+
+// member is one file or folder in a zip file.
+type member struct {
+	name         string
+	flags        uint16
+	method       uint16
+	crc          uint32
+	packed, size int64 // bytes in the file, and unpacked
+	header       int64 // where its local header begins
+	data         int64 // where its data begin
+}
+
+// maxDirectory bounds the directory of a zip file, in bytes. The largest wheels
+// have some 15,000 members and 2 MiB.
+const maxDirectory = 32 << 20
+
+const (
+	methodStored   = 0
+	methodDeflated = 8
+
+	flagLevels = 1<<1 | 1<<2 // how hard deflate tried
+	flagLater  = 1 << 3      // size and checksum follow the data
+	flagUTF8   = 1 << 11     // the name is UTF-8
+
+	extraZip64   = 0x0001
+	extraUnicode = 0x7075 // another name for the member
+)
+
+// The records of APPNOTE.TXT, sections 4.3.7 and 4.3.12 to 4.3.16.
+type (
+	localRecord struct {
+		Signature                         uint32
+		Needed, Flags, Method, Time, Date uint16
+		CRC, Packed, Size                 uint32
+		Name, Extra                       uint16
+	}
+	entryRecord struct {
+		Signature                               uint32
+		Made, Needed, Flags, Method, Time, Date uint16
+		CRC, Packed, Size                       uint32
+		Name, Extra, Comment, Disk, Internal    uint16
+		External, Header                        uint32
+	}
+	endRecord struct {
+		Signature                           uint32
+		Disk, DirDisk, DiskRecords, Records uint16
+		DirSize, DirOffset                  uint32
+		Comment                             uint16
+	}
+	locatorRecord struct {
+		Signature, Disk uint32
+		Offset          uint64
+		Disks           uint32
+	}
+	end64Record struct {
+		Signature                                uint32
+		Size                                     uint64
+		Made, Needed                             uint16
+		Disk, DirDisk                            uint32
+		DiskRecords, Records, DirSize, DirOffset uint64
+	}
+)
+
+const (
+	localSize, localSignature     = 30, 0x04034b50
+	entrySize, entrySignature     = 46, 0x02014b50
+	endSize, endSignature         = 22, 0x06054b50
+	locatorSize, locatorSignature = 20, 0x07064b50
+	end64Size, end64Signature     = 56, 0x06064b50
+)
+
+// walkZip hands every member to visit, in the order of the directory, and then
+// demands that they account for every byte before it.
+func walkZip(file string, src *source, visit func(member) error) error {
+	z := &zipReader{file: file, src: src, members: newRoster(file)}
+	records, dir, err := z.directory()
+	if err != nil {
+		return err
+	}
+	section := bufio.NewReaderSize(io.NewSectionReader(src, dir.start, dir.end-dir.start), 64<<10)
+	for range records {
+		m, err := z.member(section)
+		if err != nil {
+			return err
+		}
+		if err := visit(m); err != nil {
+			return err
+		}
+	}
+	if _, err := section.ReadByte(); err != io.EOF {
+		return z.refuse("a directory of as many members as it counts", "bytes after the last one")
+	}
+	return z.account(dir.start)
+}
+
+func (z *zipReader) refuse(want, got string) error {
+	return no(z.file, rule.Archive, want, got, rebuild)
+}
+
+// record reads one of the records above, of size bytes, at off.
+func (z *zipReader) record(into any, size int, off int64) error {
+	return z.decode(into, size, io.NewSectionReader(z.src, off, int64(size)))
+}
+
+func (z *zipReader) decode(into any, size int, r io.Reader) error {
+	b, err := z.bytes(size, r)
+	if err != nil {
+		return err
+	}
+	_, err = binary.Decode(b, binary.LittleEndian, into)
+	return err
+}
+
+// bytes reads n bytes, which stay good until the next call.
+func (z *zipReader) bytes(n int, r io.Reader) ([]byte, error) {
+	z.buf = slices.Grow(z.buf[:0], n)[:n]
+	if _, err := io.ReadFull(r, z.buf); err != nil {
+		return nil, z.refuse("a whole zip file", "a truncated one")
+	}
+	return z.buf, nil
+}
+
+// directory finds the directory from the records at the end of the file. They
+// must be the last bytes, without a comment, and the directory must lie right
+// before them.
+func (z *zipReader) directory() (records int, dir span, err error) {
+	at := z.src.size - endSize
+	if at < 0 {
+		return 0, span{}, z.refuse("a zip file", fmt.Sprintf("%d bytes", z.src.size))
+	}
+	var end endRecord
+	if err := z.record(&end, endSize, at); err != nil {
+		return 0, span{}, err
+	}
+	if end.Signature != endSignature || end.Comment != 0 {
+		return 0, span{}, z.refuse("a zip file that ends with its directory", "other bytes at the end")
+	}
+	full := end64Record{
+		Disk: uint32(end.Disk), DirDisk: uint32(end.DirDisk), DiskRecords: uint64(end.DiskRecords),
+		Records: uint64(end.Records), DirSize: uint64(end.DirSize), DirOffset: uint64(end.DirOffset),
+	}
+	if at, err = z.directory64(&full, at); err != nil {
+		return 0, span{}, err
+	}
+	switch {
+	case full.Disk != 0 || full.DirDisk != 0 || full.DiskRecords != full.Records:
+		return 0, span{}, z.refuse("a zip file in one part", "one of many")
+	case full.Records > maxMembers || full.DirSize > maxDirectory:
+		return 0, span{}, no(z.file, rule.ArchiveSize,
+			fmt.Sprintf("at most %d members and a directory of %d bytes", maxMembers, maxDirectory),
+			fmt.Sprintf("%d and %d", full.Records, full.DirSize), rebuild)
+	case full.DirOffset > uint64(at) || full.DirOffset+full.DirSize != uint64(at):
+		return 0, span{}, z.refuse("a directory right before the end of the file",
+			fmt.Sprintf("%d bytes at %d of %d", full.DirSize, full.DirOffset, z.src.size))
+	}
+	return int(full.Records), span{int64(full.DirOffset), at}, nil
+}
+
+// directory64 replaces short by the ZIP64 record, if there is one before at,
+// and returns where the records at the end begin.
+func (z *zipReader) directory64(short *end64Record, at int64) (int64, error) {
+	if at < locatorSize+end64Size {
+		return at, nil
+	}
+	var locator locatorRecord
+	if err := z.record(&locator, locatorSize, at-locatorSize); err != nil {
+		return 0, err
+	}
+	if locator.Signature != locatorSignature {
+		return at, nil
+	}
+	at -= locatorSize + end64Size
+	var full end64Record
+	if err := z.record(&full, end64Size, at); err != nil {
+		return 0, err
+	}
+	const rest = end64Size - 12 // the size that the record gives leaves out its first 12 bytes
+	if locator.Disk != 0 || locator.Disks != 1 || locator.Offset != uint64(at) ||
+		full.Signature != end64Signature || full.Size != rest {
+		return 0, z.refuse("one ZIP64 record without extensions", "another")
+	}
+	if !agrees(short.Records, full.Records, math.MaxUint16) ||
+		!agrees(short.DirSize, full.DirSize, math.MaxUint32) ||
+		!agrees(short.DirOffset, full.DirOffset, math.MaxUint32) {
+		return 0, z.refuse("one directory", "two that differ")
+	}
+	*short = full
+	return at, nil
+}
+
+// agrees tells whether a short field says the same as its long one, or that it
+// is too short to say it.
+func agrees(short, full, limit uint64) bool { return short == full || short == limit }
+
+// member reads the next entry of the directory and the local header that it
+// points to.
+func (z *zipReader) member(directory io.Reader) (member, error) {
+	var e entryRecord
+	if err := z.decode(&e, entrySize, directory); err != nil {
+		return member{}, err
+	}
+	if e.Signature != entrySignature || e.Comment != 0 || e.Disk != 0 {
+		return member{}, z.refuse("directory entries of one file without comments", "another record")
+	}
+	b, err := z.bytes(int(e.Name)+int(e.Extra), directory)
+	if err != nil {
+		return member{}, err
+	}
+	m := member{
+		name: string(b[:e.Name]), flags: e.Flags, method: e.Method, crc: e.CRC,
+		packed: int64(e.Packed), size: int64(e.Size), header: int64(e.Header),
+	}
+	if err := z.extra(b[e.Name:], m.name, &m.size, &m.packed, &m.header); err != nil {
+		return member{}, err
+	}
+	if err := z.judge(m); err != nil {
+		return member{}, err
+	}
+	return m, z.local(&m)
+}
+
+// extra takes the sizes that are too large for their record from the ZIP64
+// field, in the order in which they are written there. An extra that is there
+// twice, or that gives the member another name, is refused.
+func (z *zipReader) extra(b []byte, name string, fields ...*int64) error {
+	seen := map[uint16]bool{}
+	var zip64 []byte
+	for len(b) > 0 {
+		if len(b) < 4 {
+			return z.refuse("whole extra fields", "a part of one in "+clip(name))
+		}
+		id, n := binary.LittleEndian.Uint16(b), int(binary.LittleEndian.Uint16(b[2:]))
+		if b = b[4:]; len(b) < n || seen[id] || id == extraUnicode {
+			return z.refuse("each extra field once, and whole, and no second name",
+				fmt.Sprintf("a field 0x%04x in %s", id, clip(name)))
+		}
+		if seen[id] = true; id == extraZip64 {
+			zip64 = b[:n]
+		}
+		b = b[n:]
+	}
+	for _, field := range fields {
+		if *field != math.MaxUint32 {
+			continue
+		}
+		if len(zip64) < 8 {
+			return z.refuse("a ZIP64 field with the sizes that do not fit", "one that is too short in "+clip(name))
+		}
+		*field = int64(binary.LittleEndian.Uint64(zip64))
+		zip64 = zip64[8:]
+	}
+	if len(zip64) > 0 {
+		return z.refuse("a ZIP64 field with the sizes that do not fit", "one that is too long in "+clip(name))
+	}
+	return nil
+}
+
+// judge applies the rules of one entry. A new rule is one new row.
+func (z *zipReader) judge(m member) error {
+	ascii := !slices.ContainsFunc([]byte(m.name), func(c byte) bool { return c >= utf8.RuneSelf })
+	rows := []struct {
+		want string
+		ok   bool
+		got  string
+	}{
+		{"sizes that come before the data (write them without data descriptors)",
+			m.flags&flagLater == 0, "a data descriptor"},
+		{"members that are neither encrypted nor patched",
+			m.flags&^(flagLevels|flagLater|flagUTF8) == 0, fmt.Sprintf("flags 0x%04x", m.flags)},
+		{"names that are ASCII or marked as UTF-8", ascii || m.flags&flagUTF8 != 0, "other bytes"},
+		{"members that are stored or deflated",
+			m.method == methodStored || m.method == methodDeflated, fmt.Sprintf("method %d", m.method)},
+		{"stored members of one size", m.method != methodStored || m.packed == m.size,
+			fmt.Sprintf("%d bytes that unpack to %d", m.packed, m.size)},
+		{"sizes within the file", m.packed >= 0 && m.size >= 0 && m.header >= 0 &&
+			m.packed <= z.src.size && m.header <= z.src.size, fmt.Sprintf("%d bytes at %d", m.packed, m.header)},
+	}
+	for _, row := range rows {
+		if !row.ok {
+			return z.refuse(row.want, row.got+" in "+clip(m.name))
+		}
+	}
+	if limit := maxUnpacked(z.src.size); m.size > limit-z.total {
+		return no(z.file, rule.ArchiveSize, fmt.Sprintf("at most %d bytes unpacked", limit), "more", rebuild)
+	}
+	z.total += m.size
+	return z.members.add(m.name)
+}
+
+// local reads the header before the member's data, which must say what the
+// directory says.
+func (z *zipReader) local(m *member) error {
+	var h localRecord
+	if err := z.record(&h, localSize, m.header); err != nil {
+		return err
+	}
+	at := m.header + localSize
+	b, err := z.bytes(int(h.Name)+int(h.Extra), io.NewSectionReader(z.src, at, int64(h.Name)+int64(h.Extra)))
+	if err != nil {
+		return err
+	}
+	again := member{
+		name: string(b[:h.Name]), flags: h.Flags, method: h.Method, crc: h.CRC,
+		packed: int64(h.Packed), size: int64(h.Size), header: m.header,
+	}
+	if err := z.extra(b[h.Name:], again.name, &again.size, &again.packed); err != nil {
+		return err
+	}
+	if h.Signature != localSignature || again != *m {
+		return z.refuse("a header before "+clip(m.name)+" that says what the directory says", "another")
+	}
+	m.data = at + int64(len(b))
+	z.spans = append(z.spans, span{m.header, m.data + m.packed})
+	return nil
+}
+
+// account demands that the members fill the file from its first byte up to the
+// directory: nothing before, between or after them, and no byte in two of them.
+func (z *zipReader) account(directory int64) error {
+	slices.SortFunc(z.spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	var at int64
+	for _, s := range append(z.spans, span{directory, directory}) {
+		if s.start != at {
+			return z.refuse("members that account for every byte of the file",
+				fmt.Sprintf("bytes %d to %d of no member or of two", min(at, s.start), max(at, s.start)))
+		}
+		at = s.end
+	}
+	return nil
+}
