@@ -1,0 +1,129 @@
+package attest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/sigstore/sigstore-go/pkg/sign"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// SigstoreAudience is the audience of the ID token that Fulcio takes.
+const SigstoreAudience = "sigstore"
+
+// Bounds on the signing services.
+const (
+	signTimeout = 30 * time.Second
+	signRetries = 3
+	maxAnswer   = 1 << 20 // bytes of one answer
+)
+
+// Token gets an OIDC ID token for one audience.
+type Token func(ctx context.Context, audience string) (string, error)
+
+// Services are the base URLs of a Sigstore instance. TSA is the whole URL of
+// its timestamp endpoint, or empty where the instance's log gives the time.
+type Services struct {
+	Fulcio, Rekor, TSA string
+}
+
+// Signer signs statements with certificates that Fulcio issues for an ID token.
+type Signer struct {
+	services Services
+	token    Token
+	root     Root
+}
+
+// NewSigner takes the trusted root of the same instance: what is signed is
+// verified before it is returned. URLs are https, or http on loopback.
+func NewSigner(s Services, root Root, token Token) (*Signer, error) {
+	endpoints := []string{s.Fulcio, s.Rekor}
+	if s.TSA != "" {
+		endpoints = append(endpoints, s.TSA)
+	}
+	for _, endpoint := range endpoints {
+		if err := secure(endpoint); err != nil {
+			return nil, err
+		}
+	}
+	if root.material == nil || token == nil {
+		return nil, errors.New("a signer needs a loaded trusted root and a source of ID tokens")
+	}
+	return &Signer{services: s, token: token, root: root}, nil
+}
+
+// secure accepts https, and http on a loopback address.
+func secure(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("%q is not a URL", endpoint)
+	}
+	ip := net.ParseIP(u.Hostname())
+	if u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return fmt.Errorf("%s: want https", endpoint)
+}
+
+// Sign signs an in-toto statement: a new key, a certificate for it, a log
+// entry, and a timestamp where the instance has an authority. The bundle is
+// v0.3 JSON; [Bundle.PEP740] turns it into what PyPI takes.
+func (s *Signer) Sign(ctx context.Context, name string, statement []byte) (Bundle, error) {
+	if _, err := parseStatement(statement); err != nil {
+		return Bundle{}, fmt.Errorf("%s: not an in-toto statement: %w", name, err)
+	}
+	token, err := s.token(ctx, SigstoreAudience)
+	if err != nil {
+		return Bundle{}, err
+	}
+	key, err := sign.NewEphemeralKeypair(nil)
+	if err != nil {
+		return Bundle{}, err
+	}
+	pb, err := sign.Bundle(&sign.DSSEData{Data: statement, PayloadType: inTotoPayload}, key, s.options(ctx, token))
+	if err != nil {
+		return Bundle{}, fmt.Errorf("%s: sign: %w", name, err)
+	}
+	raw, err := protojson.Marshal(pb)
+	if err != nil {
+		return Bundle{}, err
+	}
+	return fromProtobuf(name, raw, pb)
+}
+
+func (s *Signer) options(ctx context.Context, token string) sign.BundleOptions {
+	transport := bounded{http.DefaultTransport}
+	options := sign.BundleOptions{
+		Context:                    ctx,
+		CertificateProvider:        sign.NewFulcio(&sign.FulcioOptions{BaseURL: s.services.Fulcio, Timeout: signTimeout, Retries: signRetries, Transport: transport}),
+		CertificateProviderOptions: &sign.CertificateProviderOptions{IDToken: token},
+		TransparencyLogs:           []sign.Transparency{sign.NewRekor(&sign.RekorOptions{BaseURL: s.services.Rekor, Timeout: signTimeout, Retries: signRetries})},
+		TrustedRoot:                s.root.material,
+	}
+	if s.services.TSA != "" {
+		options.TimestampAuthorities = []*sign.TimestampAuthority{sign.NewTimestampAuthority(
+			&sign.TimestampAuthorityOptions{URL: s.services.TSA, Timeout: signTimeout, Retries: signRetries, Transport: transport})}
+	}
+	return options
+}
+
+// bounded cuts answers off, since the signing library reads them whole.
+type bounded struct{ next http.RoundTripper }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := b.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(response.Body, maxAnswer), response.Body}
+	return response, nil
+}
