@@ -1,0 +1,195 @@
+package staging
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Open proves a release again from the store, the policy of today and the
+// verifier's roots: it hashes every blob, opens every file, verifies every
+// bundle, makes manifest and artifact anew from that, and demands the release
+// digest that was asked for. A policy that changed since the release was staged
+// is refused.
+func Open(ctx context.Context, s *Store, release dist.Digest, p Policy, v *attest.Verifier) (Staged, error) {
+	if s == nil || release.IsZero() || v == nil {
+		return Staged{}, errors.New("staging: no store, release or verifier")
+	}
+	if err := p.check(); err != nil {
+		return Staged{}, err
+	}
+	_, m, err := s.manifest(release)
+	if err != nil {
+		return Staged{}, err
+	}
+	if err := samePolicy(m.Policy, p.lock()); err != nil {
+		return Staged{}, err
+	}
+	candidates, err := s.candidates(ctx, m)
+	if err != nil {
+		return Staged{}, err
+	}
+	verdict, err := v.Verify(ctx, p.Build, candidates)
+	if err != nil {
+		return Staged{}, err
+	}
+	if err := verdict.Err(); err != nil {
+		return Staged{}, err
+	}
+	a, err := newArtifact(p, verdict.Verified())
+	if err != nil {
+		return Staged{}, err
+	}
+	if a.release != release {
+		return Staged{}, another(release, m, a)
+	}
+	return a.staged(s), nil
+}
+
+// samePolicy refuses every file of the policy that changed, came or went.
+func samePolicy(staged, today PolicyLock) error {
+	digests := map[string][2]string{}
+	for i, lock := range []PolicyLock{staged, today} {
+		for _, f := range lock.Files {
+			pair := digests[f.Name]
+			pair[i] = f.Digest.String()
+			digests[f.Name] = pair
+		}
+	}
+	var no rule.Refusals
+	for _, name := range slices.Sorted(maps.Keys(digests)) {
+		if pair := digests[name]; pair[0] != pair[1] {
+			no = append(no, rule.Refusal{File: name, Rule: rule.PolicySame,
+				Want: "as it was staged, " + orNothing(pair[0]), Got: orNothing(pair[1]),
+				Hint: "the policy changed; stage the files again under it, and let that be approved"})
+		}
+	}
+	return no.Err()
+}
+
+// candidates reads back everything that the manifest names. All that is
+// missing or damaged is refused at once.
+func (s *Store) candidates(ctx context.Context, m Manifest) ([]attest.Candidate, error) {
+	var jobs []func(context.Context) error
+	list := make([]attest.Candidate, len(m.Files))
+	for i, f := range m.Files {
+		jobs = append(jobs, func(ctx context.Context) (err error) {
+			list[i], err = s.candidate(ctx, f)
+			return err
+		})
+	}
+	digests := m.bundles()
+	bundles := make([][]attest.Bundle, len(digests))
+	for i, d := range digests {
+		jobs = append(jobs, func(context.Context) (err error) {
+			bundles[i], err = s.bundle(d)
+			return err
+		})
+	}
+	for _, f := range m.Policy.Files {
+		jobs = append(jobs, func(context.Context) error {
+			_, err := s.blobs.Read(f.Digest, maxPolicyFile, "policy/"+f.Name)
+			return err
+		})
+	}
+	if err := parallel(ctx, jobs); err != nil {
+		return nil, err
+	}
+	for i, f := range m.Files {
+		for _, e := range f.Evidence {
+			at, _ := slices.BinarySearchFunc(digests, e.Bundle, compare)
+			list[i].Bundles = append(list[i].Bundles, bundles[at]...)
+		}
+	}
+	return list, nil
+}
+
+// candidate hashes a file again and opens it again.
+func (s *Store) candidate(ctx context.Context, f File) (attest.Candidate, error) {
+	file, err := s.blobs.File(ctx, f.Digest, f.Size, f.Name)
+	if err != nil {
+		return attest.Candidate{}, err
+	}
+	r, err := s.blobs.ReaderAt(file)
+	if err != nil {
+		return attest.Candidate{}, err
+	}
+	defer r.Close()
+	info, err := dist.Inspect(r, file)
+	return attest.Candidate{File: file, Info: info}, err
+}
+
+func (s *Store) bundle(d dist.Digest) ([]attest.Bundle, error) {
+	name := bundleTitle(d)
+	raw, err := s.blobs.Read(d, attest.MaxBundleFile, name)
+	if err != nil {
+		return nil, err
+	}
+	return attest.ParseBundles(name, bytes.NewReader(raw))
+}
+
+// bundles are the bundles that the evidence is from, sorted, each once.
+func (m Manifest) bundles() (digests []dist.Digest) {
+	for _, f := range m.Files {
+		for _, e := range f.Evidence {
+			digests = append(digests, e.Bundle)
+		}
+	}
+	slices.SortFunc(digests, compare)
+	return slices.Compact(digests)
+}
+
+func compare(a, b dist.Digest) int { return bytes.Compare(a[:], b[:]) }
+
+// parallel runs the jobs, as many at once as there are processors. What they
+// refuse is collected, in their order; any other error ends them all.
+func parallel(ctx context.Context, jobs []func(context.Context) error) error {
+	refused := make([]rule.Refusals, len(jobs))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i, job := range jobs {
+		work.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			err := job(ctx)
+			if errors.As(err, &refused[i]) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	return rule.Refusals(slices.Concat(refused...)).Err()
+}
+
+// another says where the release that was asked for and the one that was
+// proven part: in the first line of their manifests that differs.
+func another(release dist.Digest, m Manifest, a artifact) error {
+	want, got := release.String(), a.release.String()
+	staged, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	was, is := bytes.Split(staged, []byte("\n")), bytes.Split(a.parts[0], []byte("\n"))
+	for i := range min(len(was), len(is)) {
+		if !bytes.Equal(was[i], is[i]) {
+			want += ": " + string(bytes.TrimSpace(was[i]))
+			got += ": " + string(bytes.TrimSpace(is[i]))
+			break
+		}
+	}
+	return refused(release.String(), rule.ReleaseSame, want, got,
+		"stage the files again, and let the new release digest be approved")
+}

@@ -1,0 +1,204 @@
+package staging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging/blob"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Staged is the proof that, in this process, every file of a release was
+// hashed and verified, and that together they have this release digest. Only
+// [Stage] and [Open] make one.
+type Staged struct {
+	release  dist.Digest
+	manifest Manifest
+	files    []attest.Verified
+	blobs    *blob.Store
+}
+
+// IsZero tells whether s proves nothing.
+func (s Staged) IsZero() bool { return s.release.IsZero() }
+
+// Digest is the release digest: what is approved.
+func (s Staged) Digest() dist.Digest { return s.release }
+
+// Manifest is what the release digest stands for.
+func (s Staged) Manifest() Manifest { return s.manifest.clone() }
+
+// Files are the distributions with what was proven of each, by name.
+func (s Staged) Files() []attest.Verified { return slices.Clone(s.files) }
+
+// Reader opens a distribution of the release by its name. The bytes are hashed
+// once more on their way, and the last of them are withheld if they are not
+// those that were staged.
+func (s Staged) Reader(name string) (io.ReadCloser, error) {
+	for _, f := range s.files {
+		if f.File().Name() == name {
+			return s.blobs.Reader(f.File().Digest(), f.File().Size(), name)
+		}
+	}
+	return nil, fmt.Errorf("%s is not in release %s", name, s.release)
+}
+
+// Stage makes a release of everything in a verdict, and of nothing less: one
+// refusal refuses all. The files' bytes must be in the store already. The same
+// files under the same policy give the same release digest, whenever and in
+// whatever order they came; a release that is there already is left as it is.
+func Stage(ctx context.Context, s *Store, p Policy, v attest.Verdict) (Staged, error) {
+	if s == nil {
+		return Staged{}, errors.New("staging: no store")
+	}
+	if err := p.check(); err != nil {
+		return Staged{}, err
+	}
+	if err := v.Err(); err != nil {
+		return Staged{}, err
+	}
+	a, err := newArtifact(p, v.Verified())
+	if err != nil {
+		return Staged{}, err
+	}
+	if err := s.hold(a.files); err != nil {
+		return Staged{}, err
+	}
+	return a.staged(s), s.put(ctx, a)
+}
+
+// hold demands that the bytes of every file are in the store. They were hashed
+// when they entered it and will be when the release is opened.
+func (s *Store) hold(files []attest.Verified) error {
+	var no rule.Refusals
+	for _, f := range files {
+		r, err := s.blobs.ReaderAt(f.File())
+		var refused rule.Refusals
+		if errors.As(err, &refused) {
+			no = append(no, refused...)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		r.Close()
+	}
+	return no.Err()
+}
+
+// put writes an artifact: all that it points to first, the index last.
+func (s *Store) put(ctx context.Context, a artifact) error {
+	blobs, err := s.enter(append(a.parts, a.image)...)
+	if err != nil {
+		return err
+	}
+	if err := s.blobs.Sync(ctx, blobs...); err != nil {
+		return err
+	}
+	return s.add(ctx, descriptor{
+		MediaType: typeImage, Digest: a.release, Size: int64(len(a.image)),
+		Annotations: annotations{Tag: a.release.Hex()}, ArtifactType: typeRelease,
+	})
+}
+
+// artifact is a release as it is stored, worked out from proofs alone.
+type artifact struct {
+	release  dist.Digest
+	manifest Manifest
+	image    []byte
+	parts    [][]byte // every small blob that the image points to
+	files    []attest.Verified
+}
+
+func (a artifact) staged(s *Store) Staged {
+	return Staged{release: a.release, manifest: a.manifest, files: a.files, blobs: s.blobs}
+}
+
+// newArtifact judges the files as one release and works out its artifact.
+func newArtifact(p Policy, files []attest.Verified) (artifact, error) {
+	slices.SortFunc(files, func(a, b attest.Verified) int {
+		return strings.Compare(a.File().Name(), b.File().Name())
+	})
+	m, err := newManifest(p, files)
+	if err != nil {
+		return artifact{}, err
+	}
+	config, err := m.Encode()
+	if err != nil {
+		return artifact{}, err
+	}
+	a := artifact{manifest: m, files: files, parts: [][]byte{config}}
+	img := newImage(typeRelease, point(typeManifest, config, ""))
+	for _, f := range m.Files {
+		img.Layers = append(img.Layers, descriptor{MediaType: mediaTypes()[f.Kind], Digest: f.Digest, Size: f.Size,
+			Annotations: annotations{Title: f.Name}})
+	}
+	for _, b := range distinct(files) {
+		img.Layers = append(img.Layers, point(typeBundle, b.Raw(), bundleTitle(b.Digest())))
+		a.parts = append(a.parts, b.Raw())
+	}
+	for _, f := range p.sorted() {
+		img.Layers = append(img.Layers, point(typePolicy, f.Raw, "policy/"+f.Name))
+		a.parts = append(a.parts, f.Raw)
+	}
+	a.image, err = img.encode()
+	a.release = dist.Sum(a.image)
+	return a, err
+}
+
+func mediaTypes() map[dist.Kind]string {
+	return map[dist.Kind]string{dist.Wheel: typeWheel, dist.Sdist: typeSdist}
+}
+
+func bundleTitle(bundle dist.Digest) string { return "bundles/" + bundle.Hex() + ".json" }
+
+// distinct are the bundles of all files, by digest: one bundle can speak of many.
+func distinct(files []attest.Verified) (bundles []attest.Bundle) {
+	for _, f := range files {
+		bundles = append(bundles, f.Bundles()...)
+	}
+	slices.SortFunc(bundles, func(a, b attest.Bundle) int { return compare(a.Digest(), b.Digest()) })
+	return slices.CompactFunc(bundles, func(a, b attest.Bundle) bool { return a.Digest() == b.Digest() })
+}
+
+// newManifest says what the proofs prove, if the files are one release.
+func newManifest(p Policy, files []attest.Verified) (Manifest, error) {
+	members := make([]member, len(files))
+	for i, f := range files {
+		var err error
+		if members[i], err = newMember(f); err != nil {
+			return Manifest{}, err
+		}
+	}
+	if len(members) == 0 {
+		return Manifest{}, refused("release", rule.StageEmpty, "at least one file", "nothing", "name the files, or their folder")
+	}
+	if err := judge(p, members); err != nil {
+		return Manifest{}, err
+	}
+	source := members[0].provenance[0]
+	m := Manifest{
+		Project: p.Project, Version: members[0].name.Version.String(), Index: p.Index, Environment: p.Environment,
+		Source: Source{source.Repository, source.RepositoryID, source.Commit, source.Ref},
+		Hosted: p.Build.Hosted, LeftOut: p.LeaveOut, Policy: p.lock(),
+	}
+	roots := map[dist.Digest]bool{}
+	for i, f := range files {
+		m.Files = append(m.Files, File{f.File().Name(), members[i].name.Kind, f.File().Digest(), f.File().Size(), f.Evidence()})
+		for _, e := range f.Evidence() {
+			if e.Hosted != p.Build.Hosted {
+				return Manifest{}, fmt.Errorf("%s was verified under another policy: hosted %q, not %q",
+					f.File().Name(), e.Hosted, p.Build.Hosted)
+			}
+			roots[e.Root] = true
+		}
+	}
+	m.Roots = slices.SortedFunc(maps.Keys(roots), compare)
+	return m, nil
+}
