@@ -1,14 +1,12 @@
 package sigstoretest
 
 import (
-	"crypto/sha256"
+	"crypto/sha1"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/binary"
 	"encoding/hex"
 	"net/url"
 	"path"
-	"strconv"
 	"strings"
 )
 
@@ -29,9 +27,9 @@ type Claims struct {
 	Ref       string `json:"ref"` // refs/tags/… or refs/heads/…
 	EventName string `json:"event_name"`
 
-	Workflow       string `json:"workflow"`         // its name
-	WorkflowRef    string `json:"workflow_ref"`     // owner/name/path@ref of the run's workflow
-	WorkflowSHA    string `json:"workflow_sha"`     //
+	Workflow       string `json:"workflow"`     // its name
+	WorkflowRef    string `json:"workflow_ref"` // owner/name/path@ref of the run's workflow
+	WorkflowSHA    string `json:"workflow_sha"`
 	JobWorkflowRef string `json:"job_workflow_ref"` // another one's, if the job is of a reusable workflow
 	JobWorkflowSHA string `json:"job_workflow_sha"`
 
@@ -57,16 +55,16 @@ const github = "https://github.com/"
 // another commit and run. A field can be set to anything else afterwards.
 func GitHubClaims(repository, workflow, ref string) Claims {
 	owner := path.Dir(repository)
-	commit := sha256.Sum256([]byte(repository + "@" + ref))
-	sha := hex.EncodeToString(commit[:20])
+	commit := sha1.Sum([]byte(repository + "@" + ref))
+	sha := hex.EncodeToString(commit[:])
 	at := repository + "/" + workflow + "@" + ref
 	return Claims{
 		Issuer:               GitHubIssuer,
 		Subject:              "repo:" + repository + ":ref:" + ref,
 		Repository:           repository,
-		RepositoryID:         number(repository),
+		RepositoryID:         number("repository " + repository),
 		RepositoryOwner:      owner,
-		RepositoryOwnerID:    number(owner),
+		RepositoryOwnerID:    number("owner " + owner),
 		RepositoryVisibility: "public",
 		SHA:                  sha,
 		Ref:                  ref,
@@ -76,7 +74,7 @@ func GitHubClaims(repository, workflow, ref string) Claims {
 		WorkflowSHA:          sha,
 		JobWorkflowRef:       at,
 		JobWorkflowSHA:       sha,
-		RunID:                number("run of " + at),
+		RunID:                number("run " + at),
 		RunAttempt:           "1",
 		RunnerEnvironment:    "github-hosted",
 	}
@@ -90,10 +88,14 @@ func (c Claims) In(environment string) Claims {
 	return c
 }
 
-// number makes an id of a name, as a decimal string.
+// number is an id of nine digits for a name.
 func number(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return strconv.FormatUint(uint64(binary.BigEndian.Uint32(sum[:])), 10)
+	sum := sha1.Sum([]byte(name))
+	digits := []byte("100000000")
+	for i := 1; i < len(digits); i++ {
+		digits[i] = '0' + sum[i]%10
+	}
+	return string(digits)
 }
 
 // SAN is the name that the certificate is for: the URI of the workflow file that the job is of.

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"time"
 
@@ -22,11 +23,7 @@ const payloadType = "application/vnd.in-toto+json"
 // actions/attest: from the public-good instance with an entry in its log and no other timestamp,
 // from GitHub's with a timestamp. Nothing compares the statement with the claims.
 func (s *Sigstore) Sign(c Claims, statement []byte) ([]byte, error) {
-	who, err := c.identity()
-	if err != nil {
-		return nil, err
-	}
-	return s.sign(who, statement, s.usual(time.Now()))
+	return s.signJob(c, statement, s.usual(time.Now()))
 }
 
 // SignAs returns the bundle of a person who signs with an address that the issuer vouches for.
@@ -161,15 +158,12 @@ func (s *Sigstore) prove(
 func (s *Sigstore) record(
 	certificate *x509.Certificate, statement, signature []byte, m material,
 ) (*rekor.TransparencyLogEntry, error) {
-	raw, err := json.Marshal(&dsseEnvelope{
-		Payload:     statement,
-		PayloadType: payloadType,
-		Signatures:  []dsseSignature{{Sig: signature}},
-	})
+	sig := base64.StdEncoding.EncodeToString(signature)
+	raw, err := json.Marshal(sentEnvelope{statement, payloadType, []sentSignature{{Sig: sig}}})
 	if err != nil {
 		return nil, err
 	}
-	body, err := dsseEntry(raw, statement, signature, certificate)
+	body, err := dsseEntry(raw, statement, signedBy{sig, encodePEM(certificate)})
 	if err != nil {
 		return nil, err
 	}
@@ -195,4 +189,16 @@ func (s *Sigstore) record(
 		entry.InclusionPromise = &rekor.InclusionPromise{SignedEntryTimestamp: receipt.promise}
 	}
 	return entry, nil
+}
+
+// A sentEnvelope is the text of an envelope as actions/attest sends it to the log, which hashes it.
+type sentEnvelope struct {
+	Payload     []byte          `json:"payload"`
+	PayloadType string          `json:"payloadType"`
+	Signatures  []sentSignature `json:"signatures"`
+}
+
+type sentSignature struct {
+	Sig   string `json:"sig"`
+	KeyID string `json:"keyid"`
 }

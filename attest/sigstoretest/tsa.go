@@ -7,10 +7,17 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/digitorus/timestamp"
 )
+
+// maxTimestampRequest is how much of a request is read, in bytes.
+const maxTimestampRequest = 1 << 20
 
 // A timestamper is a timestamp authority of RFC 3161.
 type timestamper struct {
@@ -62,6 +69,62 @@ func (t *timestamper) respond(request *timestamp.Request, at time.Time) ([]byte,
 		AddTSACertificate: request.Certificates,
 	}
 	return answer.CreateResponseWithOpts(t.leaf, t.key, crypto.SHA256)
+}
+
+// serve answers a request of RFC 3161.
+func (t *timestamper) serve(w http.ResponseWriter, r *http.Request) {
+	if kind := r.Header.Get("Content-Type"); kind != "application/timestamp-query" {
+		refuse(w, http.StatusUnsupportedMediaType, fmt.Sprintf(
+			"unsupported media type %q, only [application/timestamp-query] are allowed", kind))
+		return
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTimestampRequest))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "Error generating timestamp response")
+		return
+	}
+	request, err := timestamp.ParseRequest(raw)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "Error generating timestamp response")
+		return
+	}
+	if reason := t.unacceptable(request); reason != "" {
+		refuse(w, http.StatusBadRequest, reason)
+		return
+	}
+	response, err := t.respond(request, time.Now())
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, "Error generating timestamp response")
+		return
+	}
+	w.Header().Set("Content-Type", "application/timestamp-reply")
+	w.WriteHeader(http.StatusCreated)
+	_, _ = w.Write(response)
+}
+
+// unacceptable says what the authority has against a request, if anything.
+func (t *timestamper) unacceptable(r *timestamp.Request) string {
+	switch {
+	case r.HashAlgorithm == crypto.SHA1:
+		return "Weak hash algorithm in timestamp request"
+	case !slices.Contains([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}, r.HashAlgorithm):
+		return "Error generating timestamp response"
+	case len(r.HashedMessage) != r.HashAlgorithm.Size():
+		return "Message digest has incorrect length for specified algorithm"
+	case len(r.TSAPolicyOID) > 0 && !r.TSAPolicyOID.Equal(t.policy()):
+		return "unaccepted policy: requested TSA policy is not supported by the TSA"
+	case len(r.Extensions) > 0:
+		return "unaccepted extension: requested extensions are not supported by the TSA"
+	}
+	return ""
+}
+
+// serveChain answers with the authority's certificates in PEM.
+func (t *timestamper) serveChain(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/pem-certificate-chain")
+	for _, c := range t.chain() {
+		_, _ = w.Write(encodePEM(c))
+	}
 }
 
 // policy is the one under which Sigstore's authority stamps.
