@@ -25,20 +25,14 @@ func ParseDigest(s string) (Digest, error) {
 	if !ok || len(digits) != hex.EncodedLen(len(d)) || strings.ToLower(digits) != digits {
 		return Digest{}, notDigest(s)
 	}
-	if _, err := hex.Decode(d[:], []byte(digits)); err != nil {
-		return Digest{}, notDigest(s)
-	}
-	if d.IsZero() {
+	if _, err := hex.Decode(d[:], []byte(digits)); err != nil || d.IsZero() {
 		return Digest{}, notDigest(s)
 	}
 	return d, nil
 }
 
 func notDigest(s string) error {
-	if s == "" {
-		s = "nothing"
-	}
-	return no(s, rule.DigestForm, "sha256: and 64 lower case hexadecimal digits", s,
+	return no(s, rule.DigestForm, "sha256: and 64 lower case hexadecimal digits", orNothing(s),
 		"Copy the whole digest, with its sha256: in front.")
 }
 

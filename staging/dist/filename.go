@@ -86,10 +86,10 @@ func parseSdist(name, stem string) (Filename, error) {
 		return Filename{}, no(name, rule.FileName, "NAME-VERSION.tar.gz", "no dash", rebuild)
 	}
 	f, err := parseProject(name, stem[:dash], stem[dash+1:])
-	f.Kind = Sdist
 	if err != nil {
 		return Filename{}, err
 	}
+	f.Kind = Sdist
 	return f, nil
 }
 
@@ -107,7 +107,7 @@ func parseProject(name, project, version string) (Filename, error) {
 
 // tagFault says what is wrong with the build tag or the tag sets, or nothing.
 func (f Filename) tagFault(hasBuild bool) string {
-	if hasBuild && (f.Build == "" || !isDigit(f.Build[0]) || !isTag(strings.ReplaceAll(f.Build, ".", "_"))) {
+	if hasBuild && !isBuild(f.Build) {
 		return "the build tag " + orNothing(f.Build)
 	}
 	for _, interpreter := range strings.Split(f.Python, ".") {
@@ -123,21 +123,14 @@ func (f Filename) tagFault(hasBuild bool) string {
 	return ""
 }
 
-// isTag tells whether s is one or more ASCII letters, digits and '_'.
-func isTag(s string) bool {
-	for i := range len(s) {
-		if !isAlnum(s[i]) && s[i] != '_' {
-			return false
-		}
-	}
-	return s != ""
+// isBuild tells whether s can be a build tag, which begins with a digit.
+func isBuild(s string) bool {
+	return s != "" && isDigit(s[0]) && isTag(strings.ReplaceAll(s, ".", "_"))
 }
 
-func orNothing(s string) string {
-	if s == "" {
-		return "nothing"
-	}
-	return s
+// isTag tells whether s is one or more ASCII letters, digits and '_'.
+func isTag(s string) bool {
+	return only(s, func(c byte) bool { return isAlnum(c) || c == '_' })
 }
 
 // String is the name as it came.

@@ -86,54 +86,6 @@ func (m Metadata) Description() string { return m.value("Description") }
 // IsZero tells whether m was never read.
 func (m Metadata) IsZero() bool { return m.fields == nil }
 
-// rules of one field: whether it may stand more than once, and the version of
-// the specification that brought it.
-type fieldRule struct {
-	name  string
-	many  bool
-	since string
-	early bool // written by common tools before its time; twine drops it then
-}
-
-// The fields of core metadata 1.0 to 2.5.
-// https://packaging.python.org/specifications/core-metadata
-func fieldRules() []fieldRule {
-	return []fieldRule{
-		{name: "Metadata-Version", since: "1.0"},
-		{name: "Name", since: "1.0"},
-		{name: "Version", since: "1.0"},
-		{name: "Platform", since: "1.0", many: true},
-		{name: "Summary", since: "1.0"},
-		{name: "Description", since: "1.0"},
-		{name: "Keywords", since: "1.0"},
-		{name: "Home-page", since: "1.0"},
-		{name: "Author", since: "1.0"},
-		{name: "Author-email", since: "1.0"},
-		{name: "License", since: "1.0"},
-		{name: "Supported-Platform", since: "1.1", many: true},
-		{name: "Download-URL", since: "1.1"},
-		{name: "Classifier", since: "1.1", many: true},
-		{name: "Requires", since: "1.1", many: true},
-		{name: "Provides", since: "1.1", many: true},
-		{name: "Obsoletes", since: "1.1", many: true},
-		{name: "Maintainer", since: "1.2"},
-		{name: "Maintainer-email", since: "1.2"},
-		{name: "Requires-Dist", since: "1.2", many: true},
-		{name: "Provides-Dist", since: "1.2", many: true},
-		{name: "Obsoletes-Dist", since: "1.2", many: true},
-		{name: "Requires-Python", since: "1.2"},
-		{name: "Requires-External", since: "1.2", many: true},
-		{name: "Project-URL", since: "1.2", many: true},
-		{name: "Description-Content-Type", since: "2.1"},
-		{name: "Provides-Extra", since: "2.1", many: true},
-		{name: "Dynamic", since: "2.2", many: true},
-		{name: "License-Expression", since: "2.4"},
-		{name: "License-File", since: "2.4", many: true, early: true},
-		{name: "Import-Name", since: "2.5", many: true},
-		{name: "Import-Namespace", since: "2.5", many: true},
-	}
-}
-
 // metadataVersions are those that the index takes, oldest first. (2.0 was never
 // accepted, 1.3 and 2.6 are nobody's yet.)
 func metadataVersions() []string {
@@ -236,12 +188,7 @@ func breaksLine(r rune) bool {
 
 // isFieldName tells whether s is one or more ASCII letters, digits and '-'.
 func isFieldName(s string) bool {
-	for i := range len(s) {
-		if !isAlnum(s[i]) && s[i] != '-' {
-			return false
-		}
-	}
-	return s != ""
+	return only(s, func(c byte) bool { return isAlnum(c) || c == '-' })
 }
 
 // flush adds the field whose lines were read.
@@ -280,6 +227,8 @@ func (p *metadataParser) add(name, value string) error {
 	known, ok := p.rules[key]
 	if ok {
 		name = known.name
+	} else if strings.HasPrefix(key, "content-") || key == "mime-version" {
+		return p.refuse("a description that is not encoded", name)
 	}
 	i, again := p.at[key]
 	if !again {
@@ -305,28 +254,60 @@ func (p *metadataParser) body(text string) error {
 // finish judges the fields together.
 func (p *metadataParser) finish() (Metadata, error) {
 	m := Metadata{fields: p.fields}
+	if err := p.judgeVersions(m); err != nil {
+		return Metadata{}, err
+	}
+	for _, want := range []string{"Name", "Version"} {
+		if m.value(want) == "" {
+			return Metadata{}, p.refuse("a "+want, "nothing")
+		}
+	}
+	var refused rule.Refusals
+	for _, f := range p.fields {
+		refused = append(refused, p.judge(f)...)
+	}
+	if err := refused.Err(); err != nil {
+		return Metadata{}, err
+	}
+	version, err := ParseVersion(m.value("Version"))
+	m.version = version
+	return m, err
+}
+
+// judgeVersions demands a version of the specification that there is, and no
+// field of a later one.
+func (p *metadataParser) judgeVersions(m Metadata) error {
 	versions := metadataVersions()
 	declared := slices.Index(versions, m.MetadataVersion())
 	if declared < 0 {
-		return Metadata{}, no(p.file, rule.MetadataVersion, "one of "+strings.Join(versions, ", "),
+		return no(p.file, rule.MetadataVersion, "Metadata-Version "+strings.Join(versions, ", "),
 			orNothing(m.MetadataVersion()), rebuild)
 	}
 	for _, f := range p.fields {
 		known, ok := p.rules[strings.ToLower(f.Name)]
 		if ok && !known.early && slices.Index(versions, known.since) > declared {
-			return Metadata{}, no(p.file, rule.MetadataVersion, "fields of metadata "+m.MetadataVersion(),
+			return no(p.file, rule.MetadataVersion, "fields of metadata "+m.MetadataVersion(),
 				f.Name+" of "+known.since, rebuild)
 		}
 	}
-	if _, err := NormalizeName(m.Name()); err != nil {
-		return Metadata{}, p.refuse("a project name in Name", orNothing(m.Name()))
+	return nil
+}
+
+// judge applies a field's own rule to its values.
+func (p *metadataParser) judge(f Field) (refused rule.Refusals) {
+	known := p.rules[strings.ToLower(f.Name)]
+	if known.fault == nil {
+		return nil
 	}
-	version, err := ParseVersion(m.value("Version"))
-	if err != nil {
-		return Metadata{}, p.refuse("a PEP 440 version in Version", orNothing(m.value("Version")))
+	for _, value := range f.Values {
+		if want := known.fault(value); want != "" {
+			refused = append(refused, rule.Refusal{
+				File: clip(p.file), Rule: rule.MetadataForm, Want: want + " in " + f.Name,
+				Got: clip(orNothing(value)), Hint: rebuild,
+			})
+		}
 	}
-	m.version = version
-	return m, nil
+	return refused
 }
 
 func (p *metadataParser) refuse(want, got string) error {

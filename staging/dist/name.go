@@ -61,37 +61,37 @@ func textFault(s string) string {
 // (PEP 503). A name that PEP 508 does not allow is refused.
 func NormalizeName(s string) (string, error) {
 	if !isProjectName(s) {
-		got := s
-		if got == "" {
-			got = "nothing"
-		}
 		return "", no(s, rule.ProjectName,
 			"ASCII letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
-			got, "Correct the project's name.")
+			orNothing(s), "Correct the project's name.")
 	}
 	var b strings.Builder
 	for i := range len(s) {
-		switch c := s[i]; {
-		case !isSeparator(c):
-			b.WriteByte(c | lowerBit(c))
+		switch {
+		case !isSeparator(s[i]):
+			b.WriteByte(s[i])
 		case !isSeparator(s[i-1]):
 			b.WriteByte('-')
 		}
 	}
-	return b.String(), nil
+	return strings.ToLower(b.String()), nil
 }
 
 // isProjectName is PEP 508's ^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])$.
 func isProjectName(s string) bool {
-	if s == "" || len(s) > maxName || isSeparator(s[0]) || isSeparator(s[len(s)-1]) {
-		return false
-	}
+	inside := func(c byte) bool { return isAlnum(c) || isSeparator(c) }
+	return len(s) <= maxName && only(s, inside) && isAlnum(s[0]) && isAlnum(s[len(s)-1])
+}
+
+// only tells whether s is one or more bytes that are all ok. Bytes of characters
+// beyond ASCII are never ok.
+func only(s string, ok func(byte) bool) bool {
 	for i := range len(s) {
-		if !isAlnum(s[i]) && !isSeparator(s[i]) {
+		if s[i] >= utf8.RuneSelf || !ok(s[i]) {
 			return false
 		}
 	}
-	return true
+	return s != ""
 }
 
 func isSeparator(c byte) bool { return c == '-' || c == '_' || c == '.' }
@@ -102,10 +102,13 @@ func isAlnum(c byte) bool {
 	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// lowerBit is the bit that makes an ASCII letter lower case.
-func lowerBit(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return 0x20
+// isPrintable tells whether c is a character that is seen, a blank not among them.
+func isPrintable(c byte) bool { return '!' <= c && c <= '~' }
+
+// orNothing is s as a refusal's Got.
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
 	}
-	return 0
+	return s
 }

@@ -25,7 +25,7 @@ func readSdist(src *source, name Filename) (Metadata, error) {
 		return Metadata{}, notSdist(file, err)
 	}
 	limit := maxUnpacked(src.size)
-	stream := &budget{r: unzipped, left: limit}
+	stream := &budget{r: unzipped, left: limit + 1}
 	s := &sdistReader{name: name, file: file, members: newRoster(file)}
 	err = s.walk(stream)
 	if stream.spent {
@@ -44,7 +44,7 @@ func notSdist(file string, err error) error {
 	return no(file, rule.Archive, "a whole gzipped tar file", err.Error(), rebuild)
 }
 
-// budget ends a stream that goes on for too long.
+// budget breaks a stream off when as many bytes as were left have been read.
 type budget struct {
 	r     io.Reader
 	left  int64
@@ -53,14 +53,8 @@ type budget struct {
 
 func (b *budget) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		// One more byte tells an end from too much.
-		var one [1]byte
-		n, err := b.r.Read(one[:])
-		if n > 0 {
-			b.spent = true
-			return 0, errors.New("too much")
-		}
-		return 0, err
+		b.spent = true
+		return 0, errors.New("too many bytes")
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)

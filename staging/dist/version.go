@@ -20,7 +20,8 @@ type Version struct{ text string }
 func ParseVersion(s string) (Version, error) {
 	trimmed := strings.Trim(s, " \t\r\n\f\v")
 	public, local, hasLocal := strings.Cut(trimmed, "+")
-	if len(trimmed) > maxName || !isASCII(trimmed) {
+	// A regular expression that ignores case takes U+017F for an s.
+	if len(trimmed) > maxName || !only(trimmed, isPrintable) {
 		return Version{}, notVersion(s)
 	}
 	parsed, err := pep440.Parse(public)
@@ -39,23 +40,8 @@ func ParseVersion(s string) (Version, error) {
 }
 
 func notVersion(s string) error {
-	got := s
-	if got == "" {
-		got = "nothing"
-	}
-	return no(s, rule.VersionForm, "a version as PEP 440 defines it", got,
+	return no(s, rule.VersionForm, "a version as PEP 440 defines it", orNothing(s),
 		"Use a version such as 1.2.3, 1.2.3rc1 or 1.2.3.post1.")
-}
-
-// isASCII keeps letters such as U+017F, which fold to ASCII ones in a regular
-// expression that ignores case, away from the parser.
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x21 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return true
 }
 
 // normalizeLocal writes the part after '+' in lower case, with '.' between its
@@ -64,11 +50,11 @@ func isASCII(s string) bool {
 func normalizeLocal(local string) (string, bool) {
 	segments := strings.Split(strings.NewReplacer("-", ".", "_", ".").Replace(local), ".")
 	for i, segment := range segments {
-		if segment == "" || strings.IndexFunc(segment, func(r rune) bool { return !isAlnum(byte(r)) }) >= 0 {
+		if !only(segment, isAlnum) {
 			return "", false
 		}
 		segments[i] = strings.ToLower(segment)
-		if strings.Trim(segment, "0123456789") != "" {
+		if !only(segment, isDigit) {
 			continue
 		}
 		n, err := strconv.ParseUint(segment, 10, 64)

@@ -241,7 +241,11 @@ func (z *zipReader) member(directory io.Reader) (member, error) {
 		name: string(b[:e.Name]), flags: e.Flags, method: e.Method, crc: e.CRC,
 		packed: int64(e.Packed), size: int64(e.Size), header: int64(e.Header),
 	}
-	if err := z.extra(b[e.Name:], m.name, &m.size, &m.packed, &m.header); err != nil {
+	field, err := z.zip64(b[e.Name:], m.name)
+	if err != nil {
+		return member{}, err
+	}
+	if err := z.widen(&m, field); err != nil {
 		return member{}, err
 	}
 	if err := z.judge(m); err != nil {
@@ -250,41 +254,61 @@ func (z *zipReader) member(directory io.Reader) (member, error) {
 	return m, z.local(&m)
 }
 
-// extra takes the sizes that are too large for their record from the ZIP64
-// field, in the order in which they are written there. An extra that is there
-// twice, or that gives the member another name, is refused.
-func (z *zipReader) extra(b []byte, name string, fields ...*int64) error {
+// zip64 is the ZIP64 field among the extra fields of a record. A field that is
+// there twice, or that gives the member another name, is refused.
+func (z *zipReader) zip64(extra []byte, name string) (field []byte, err error) {
 	seen := map[uint16]bool{}
-	var zip64 []byte
-	for len(b) > 0 {
-		if len(b) < 4 {
-			return z.refuse("whole extra fields", "a part of one in "+clip(name))
+	for len(extra) > 0 {
+		if len(extra) < 4 {
+			return nil, z.refuse("whole extra fields", "a part of one in "+clip(name))
 		}
-		id, n := binary.LittleEndian.Uint16(b), int(binary.LittleEndian.Uint16(b[2:]))
-		if b = b[4:]; len(b) < n || seen[id] || id == extraUnicode {
-			return z.refuse("each extra field once, and whole, and no second name",
+		id, n := binary.LittleEndian.Uint16(extra), int(binary.LittleEndian.Uint16(extra[2:]))
+		extra = extra[4:]
+		if len(extra) < n || seen[id] || id == extraUnicode {
+			return nil, z.refuse("each extra field once, and whole, and no second name",
 				fmt.Sprintf("a field 0x%04x in %s", id, clip(name)))
 		}
 		if seen[id] = true; id == extraZip64 {
-			zip64 = b[:n]
+			field = extra[:n]
 		}
-		b = b[n:]
+		extra = extra[n:]
 	}
-	for _, field := range fields {
-		if *field != math.MaxUint32 {
-			continue
+	return field, nil
+}
+
+// widen takes the fields that do not fit into an entry of the directory from its
+// ZIP64 field, which has those alone and in this order.
+func (z *zipReader) widen(m *member, field []byte) error {
+	for _, narrow := range []*int64{&m.size, &m.packed, &m.header} {
+		if *narrow == math.MaxUint32 && len(field) >= 8 {
+			*narrow = int64(binary.LittleEndian.Uint64(field))
+			field = field[8:]
 		}
-		if len(zip64) < 8 {
-			return z.refuse("a ZIP64 field with the sizes that do not fit", "one that is too short in "+clip(name))
-		}
-		*field = int64(binary.LittleEndian.Uint64(zip64))
-		zip64 = zip64[8:]
 	}
-	if len(zip64) > 0 {
-		return z.refuse("a ZIP64 field with the sizes that do not fit", "one that is too long in "+clip(name))
+	if len(field) > 0 {
+		return z.refuse("a ZIP64 field of what does not fit, and no more", "another in "+clip(m.name))
 	}
 	return nil
 }
+
+// widenLocal does so for a local header, whose ZIP64 field has both sizes, even
+// where they would fit.
+func (z *zipReader) widenLocal(m *member, field []byte) error {
+	if len(field) == 0 {
+		return nil
+	}
+	if len(field) != 16 {
+		return z.refuse("a ZIP64 field of both sizes", "another in "+clip(m.name))
+	}
+	size, packed := binary.LittleEndian.Uint64(field), binary.LittleEndian.Uint64(field[8:])
+	if !agrees(uint64(m.size), size, math.MaxUint32) || !agrees(uint64(m.packed), packed, math.MaxUint32) {
+		return z.refuse("one size", "two that differ in "+clip(m.name))
+	}
+	m.size, m.packed = int64(size), int64(packed)
+	return nil
+}
+
+const sizesFirst = "sizes and checksums before the data, not in data descriptors after them"
 
 // judge applies the rules of one entry. A new rule is one new row.
 func (z *zipReader) judge(m member) error {
@@ -294,8 +318,7 @@ func (z *zipReader) judge(m member) error {
 		ok   bool
 		got  string
 	}{
-		{"sizes that come before the data (write them without data descriptors)",
-			m.flags&flagLater == 0, "a data descriptor"},
+		{sizesFirst, m.flags&flagLater == 0, "a data descriptor"},
 		{"members that are neither encrypted nor patched",
 			m.flags&^(flagLevels|flagLater|flagUTF8) == 0, fmt.Sprintf("flags 0x%04x", m.flags)},
 		{"names that are ASCII or marked as UTF-8", ascii || m.flags&flagUTF8 != 0, "other bytes"},
@@ -334,8 +357,15 @@ func (z *zipReader) local(m *member) error {
 		name: string(b[:h.Name]), flags: h.Flags, method: h.Method, crc: h.CRC,
 		packed: int64(h.Packed), size: int64(h.Size), header: m.header,
 	}
-	if err := z.extra(b[h.Name:], again.name, &again.size, &again.packed); err != nil {
+	field, err := z.zip64(b[h.Name:], again.name)
+	if err != nil {
 		return err
+	}
+	if err := z.widenLocal(&again, field); err != nil {
+		return err
+	}
+	if again.flags&flagLater != 0 {
+		return z.refuse(sizesFirst, "a data descriptor after "+clip(again.name))
 	}
 	if h.Signature != localSignature || again != *m {
 		return z.refuse("a header before "+clip(m.name)+" that says what the directory says", "another")
