@@ -1,0 +1,159 @@
+package approval
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distgate/distgate/staging/rule"
+)
+
+const (
+	maxPeople = 100
+	maxMaxAge = 90 * 24 * time.Hour
+	maxSkew   = 5 * time.Minute // how far a signer's clock may run ahead
+)
+
+// Policy says whose votes open the gate.
+type Policy struct {
+	Need    int           // how many people must approve, one or more
+	MaxAge  time.Duration // how long an approval holds at most, up to 90 days
+	Solo    bool          // one person builds and approves, and every page says so
+	People  []Person
+	Signers AllowedSigners
+}
+
+// Person is somebody on the list. Who has several keys or addresses is still
+// one person and counts once.
+type Person struct {
+	GitHub     int64    `json:"github"`     // numeric user id, which outlives a renamed account
+	Principals []string `json:"principals"` // as in allowed_signers; the first is how the person is called
+}
+
+// Name is what messages call the person.
+func (p Person) Name() string { return p.Principals[0] }
+
+// Check refuses a policy that nobody could satisfy at that time, or that more
+// or fewer people could satisfy than it seems to say.
+func (p Policy) Check(now time.Time) error {
+	no := p.checkNumbers()
+	no = append(no, p.checkPeople()...)
+	no = append(no, p.checkKeys()...)
+	if len(no) > 0 {
+		return no
+	}
+	if voters := p.voters(now); len(voters) < p.Need {
+		no = append(no, policyRefusal(fmt.Sprintf("%d people with a key that is valid now", p.Need),
+			fmt.Sprintf("%d", len(voters)), "add people and keys, or lower the number of approvals, and stage again"))
+	}
+	return no.Err()
+}
+
+func policyRefusal(want, got, hint string) rule.Refusal {
+	return rule.Refusal{File: "policy", Rule: rule.ApprovalPolicy, Want: want, Got: got, Hint: hint}
+}
+
+func (p Policy) checkNumbers() (no rule.Refusals) {
+	for _, row := range []struct {
+		holds           bool
+		want, got, hint string
+	}{
+		{p.Need >= 1, "at least 1 approval", fmt.Sprint(p.Need), "say how many people must approve"},
+		{
+			p.MaxAge > 0 && p.MaxAge <= maxMaxAge, "a time for which an approval holds, at most 90 days",
+			p.MaxAge.String(), "say how long an approval holds, like 168h",
+		},
+		{
+			len(p.People) >= 1 && len(p.People) <= maxPeople, fmt.Sprintf("1 to %d people", maxPeople),
+			fmt.Sprint(len(p.People)), "list the people who may approve",
+		},
+		{
+			p.Need <= len(p.People), fmt.Sprintf("%d people or more", p.Need), fmt.Sprint(len(p.People)),
+			"list more people, or ask for fewer approvals",
+		},
+		{
+			!p.Solo || p.Need == 1, "1 approval where one person builds and approves", fmt.Sprint(p.Need),
+			`ask for 1 approval, or take out people = "solo"`,
+		},
+		{
+			p.Solo || len(p.People) != 1, "two people on the list or more", "1",
+			`list another person, or say openly that there is only one: people = "solo"`,
+		},
+	} {
+		if !row.holds {
+			no = append(no, policyRefusal(row.want, row.got, row.hint))
+		}
+	}
+	return no
+}
+
+// checkPeople wants each id and each principal to stand for one person, and
+// each principal to be in allowed_signers: a slip of the pen there would be a
+// voter who is never heard.
+func (p Policy) checkPeople() (no rule.Refusals) {
+	ids, principals := map[int64]bool{}, map[string]bool{}
+	refuse := func(want, got, hint string) { no = append(no, policyRefusal(want, got, hint)) }
+	for i, person := range p.People {
+		if person.GitHub <= 0 || ids[person.GitHub] {
+			refuse(fmt.Sprintf("a GitHub id of its own for person %d", i+1), fmt.Sprint(person.GitHub),
+				"see `gh api users/LOGIN --jq .id`")
+		}
+		ids[person.GitHub] = true
+		if len(person.Principals) == 0 {
+			refuse(fmt.Sprintf("a principal for GitHub id %d", person.GitHub), "none",
+				"name the person's address in allowed_signers")
+		}
+		for _, principal := range person.Principals {
+			if principals[principal] {
+				refuse("each principal once", quoted(principal)+" twice", "remove one")
+			}
+			principals[principal] = true
+			if !p.Signers.has(principal) {
+				refuse(fmt.Sprintf("a key for %s in allowed_signers", quoted(principal)), "none",
+					"add a line with the person's key, or correct the principal")
+			}
+		}
+	}
+	return no
+}
+
+// checkKeys wants no key to speak for two people.
+func (p Policy) checkKeys() (no rule.Refusals) {
+	for _, key := range p.Signers.keys {
+		owners := map[int64]bool{}
+		for _, principal := range key.principals {
+			if person, ok := p.owner(principal); ok {
+				owners[person.GitHub] = true
+			}
+		}
+		if len(owners) > 1 {
+			no = append(no, rule.Refusal{File: fmt.Sprintf("%s:%d", p.Signers.file, key.line),
+				Rule: rule.ApprovalPolicy, Want: "a key of one person",
+				Got:  fmt.Sprintf("one that %d people share: %s", len(owners), strings.Join(key.principals, ", ")),
+				Hint: "list a key of their own for each"})
+		}
+	}
+	return no
+}
+
+// owner is the person who is known by the principal.
+func (p Policy) owner(principal string) (Person, bool) {
+	for _, person := range p.People {
+		if slices.Contains(person.Principals, principal) {
+			return person, true
+		}
+	}
+	return Person{}, false
+}
+
+// voters are the people who have a key that is valid at that time.
+func (p Policy) voters(now time.Time) (voters []Person) {
+	for _, person := range p.People {
+		can := func(principal string) bool { return p.Signers.has(principal, now) }
+		if slices.ContainsFunc(person.Principals, can) {
+			voters = append(voters, person)
+		}
+	}
+	return voters
+}
