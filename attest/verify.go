@@ -15,11 +15,13 @@ import (
 	"github.com/distgate/distgate/staging/rule"
 )
 
-// Candidate is a distribution as it arrived, with the bundles found for it.
+// Candidate is a distribution as it arrived, with the bundles found for it. One
+// that could not even be read carries its refusals and nothing else.
 type Candidate struct {
 	File    dist.File
 	Info    dist.Info
 	Bundles []Bundle
+	Refused rule.Refusals
 }
 
 // Evidence is what one verified bundle proves of one distribution: facts of
@@ -179,6 +181,9 @@ func doubled(candidates []Candidate) (no rule.Refusals) {
 	names, digests := map[string]bool{}, map[dist.Digest]string{}
 	for _, c := range candidates {
 		name := c.File.Name()
+		if c.File.IsZero() {
+			continue
+		}
 		if other, ok := digests[c.File.Digest()]; names[name] || ok {
 			got := "two files of this name"
 			if ok && other != name {
@@ -301,6 +306,9 @@ func names(roots []Root) string {
 
 // judgeCandidate makes the proof, or says which rules did not hold.
 func (p Policy) judgeCandidate(c Candidate, proofs map[dist.Digest]*proof) (Verified, rule.Refusals, error) {
+	if len(c.Refused) > 0 {
+		return Verified{}, c.Refused, nil
+	}
 	if c.File.IsZero() {
 		return Verified{}, nil, errors.New("a candidate whose file was never hashed")
 	}

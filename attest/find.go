@@ -1,0 +1,198 @@
+package attest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Found is what lies at some paths: distributions, bundle files, and the rest.
+// Nothing has been opened yet.
+type Found struct {
+	Distributions []string // paths of wheels and sdists
+	Others        []string // paths of files that are neither, which nobody looked at
+
+	bundles []string        // paths of bundle files
+	named   map[string]bool // of those, the ones that the user named
+}
+
+// bundleSuffixes are the endings by which bundle files are known: Sigstore's,
+// PEP 740's (as twine and uv find them), and JSON lines as gh downloads them.
+var bundleSuffixes = []string{".sigstore.json", ".sigstore", ".attestation", ".provenance", ".jsonl"}
+
+func isBundle(name string) bool {
+	return slices.ContainsFunc(bundleSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+}
+
+// Find lists the distributions at the paths: a file, or every file of a folder
+// (not of folders in it), with the bundle files that lie in the same folders
+// and those that are named as bundles. Any file named is taken for a
+// distribution, unless it ends as a bundle does; in a folder the others are
+// listed.
+func Find(paths, bundles []string) (Found, error) {
+	f := Found{named: map[string]bool{}}
+	folders := map[string]bool{}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return Found{}, err
+		case info.IsDir():
+			err = f.folder(path)
+			folders[filepath.Clean(path)] = true
+		case isBundle(path):
+			f.bundles = append(f.bundles, path)
+		default:
+			f.Distributions = append(f.Distributions, path)
+		}
+		if err != nil {
+			return Found{}, err
+		}
+	}
+	for _, path := range f.Distributions {
+		if dir := filepath.Dir(path); !folders[dir] {
+			folders[dir] = true
+			if err := f.besides(dir); err != nil {
+				return Found{}, err
+			}
+		}
+	}
+	for _, path := range bundles {
+		f.bundles, f.named[path] = append(f.bundles, path), true
+	}
+	for _, list := range []*[]string{&f.Distributions, &f.bundles, &f.Others} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return f, nil
+}
+
+func (f *Found) folder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case isBundle(e.Name()):
+			f.bundles = append(f.bundles, path)
+		case dist.IsDistribution(e.Name()):
+			f.Distributions = append(f.Distributions, path)
+		default:
+			f.Others = append(f.Others, path)
+		}
+	}
+	return err
+}
+
+// besides adds the bundle files of a folder whose distributions were named one
+// by one.
+func (f *Found) besides(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if isBundle(e.Name()) {
+			f.bundles = append(f.bundles, filepath.Join(dir, e.Name()))
+		}
+	}
+	return err
+}
+
+// Take makes a distribution ours: it hashes the file at the path, and opens it.
+type Take func(ctx context.Context, path string) (dist.File, dist.Info, error)
+
+// Collect takes every distribution found and joins it with its bundles: those
+// beside it under its name, and of the others those that claim to be about it.
+// What cannot be read as what it is becomes a candidate with its refusals, so
+// that no verdict can leave it out. Files are taken in parallel.
+func (f Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
+	bundles, candidates, err := f.parse()
+	if err != nil {
+		return nil, err
+	}
+	taken := make([]Candidate, len(f.Distributions))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, path := range f.Distributions {
+		group.Go(func() error {
+			file, info, err := take(ctx, path)
+			if errors.As(err, &taken[i].Refused) {
+				return nil
+			}
+			taken[i].File, taken[i].Info = file, info
+			taken[i].Bundles = f.about(path, file, bundles)
+			return err
+		})
+	}
+	err = group.Wait()
+	return append(candidates, taken...), err
+}
+
+// parse reads every bundle file. A bad one is a candidate of its own, with
+// nothing but its refusals.
+func (f Found) parse() (map[string][]Bundle, []Candidate, error) {
+	parsed := make([][]Bundle, len(f.bundles))
+	refused := make([]rule.Refusals, len(f.bundles))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, path := range f.bundles {
+		group.Go(func() error {
+			var err error
+			if parsed[i], err = readBundles(path); errors.As(err, &refused[i]) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, nil, err
+	}
+	bundles, bad := map[string][]Bundle{}, []Candidate(nil)
+	for i, path := range f.bundles {
+		bundles[path] = parsed[i]
+		if len(refused[i]) > 0 {
+			bad = append(bad, Candidate{Refused: refused[i]})
+		}
+	}
+	return bundles, bad, nil
+}
+
+func readBundles(path string) ([]Bundle, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return ParseBundles(filepath.Base(path), file)
+}
+
+// about picks a file's bundles. A bundle that lies beside the file under its
+// name must answer for it; so must one that the user named, where no other
+// speaks of the file.
+func (f Found) about(path string, file dist.File, bundles map[string][]Bundle) (chosen []Bundle) {
+	var named []Bundle
+	for _, source := range slices.Sorted(maps.Keys(bundles)) {
+		if strings.HasPrefix(source, path+".") {
+			chosen = append(chosen, bundles[source]...)
+			continue
+		}
+		for _, b := range bundles[source] {
+			if b.Names(file) {
+				chosen = append(chosen, b)
+			} else if f.named[source] {
+				named = append(named, b)
+			}
+		}
+	}
+	if len(chosen) == 0 {
+		return named
+	}
+	return chosen
+}
