@@ -240,7 +240,8 @@ func (l *merkleLog) serveByUUID(w http.ResponseWriter, r *http.Request) {
 	}
 	leaf := [sha256.Size]byte(raw[len(raw)-sha256.Size:])
 	found, ok, err := l.find(leaf)
-	l.serveFound(w, found, ok && (len(raw) == sha256.Size || found.uuid == strings.ToLower(uuid)), err)
+	ok = ok && strings.HasSuffix(found.uuid, strings.ToLower(uuid))
+	l.serveFound(w, found, ok, err)
 }
 
 func (l *merkleLog) serveByIndex(w http.ResponseWriter, r *http.Request) {

@@ -120,6 +120,23 @@ func TestSign(t *testing.T) {
 	}
 }
 
+// What an instance made concurrently is as good as what it made one by one.
+func TestConcurrently(t *testing.T) {
+	s := instance(t, sigstoretest.New)
+	made := make(chan []byte)
+	for range 8 {
+		go func() {
+			raw, _ := s.Sign(release(), provenance(release()))
+			made <- raw
+		}()
+	}
+	for range 8 {
+		if _, err := verified(t, s, <-made, publicGood()...); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
 		instance(b, sigstoretest.New)

@@ -87,7 +87,8 @@ func TestLikeTheRealOnes(t *testing.T) {
 				t.Fatal(err)
 			}
 			subject := statement.Subject[0]
-			got := sigstoretest.Provenance(c, sigstoretest.Subject{Name: subject.Name, SHA256: subject.Digest.SHA256})
+			got := sigstoretest.Provenance(c,
+				sigstoretest.Subject{Name: subject.Name, SHA256: subject.Digest.SHA256})
 			if diff := cmp.Diff(string(b.DSSEEnvelope.Payload), string(got)); diff != "" {
 				t.Errorf("provenance (-real +ours):\n%s", diff)
 			}
