@@ -55,11 +55,12 @@ func (a Approved) IsZero() bool { return len(a.ballots) == 0 }
 // Waiting is the error that means "not yet": nobody said no, and too few people
 // said yes.
 type Waiting struct {
-	Release    dist.Digest   `json:"release"`
-	Have, Need int           // people
-	Ballots    []Ballot      `json:"ballots"` // the approvals that count
-	May        []string      `json:"may"`     // who has not approved and could
-	Refused    rule.Refusals `json:"refused"` // votes that do not count
+	Release dist.Digest   `json:"release"`
+	Have    int           `json:"have"`    // people
+	Need    int           `json:"need"`    // people
+	Ballots []Ballot      `json:"ballots"` // the approvals that count
+	May     []string      `json:"may"`     // who has not approved and could
+	Refused rule.Refusals `json:"refused"` // votes that do not count
 }
 
 func (w Waiting) Error() string {
@@ -147,48 +148,37 @@ func sorted(ballots map[int64]Ballot) (list []Ballot) {
 	return list
 }
 
+// fault is a rule of voting that a record broke.
+type fault struct {
+	id rule.ID
+	flaw
+}
+
 // judge reads one record: whose it is before what it says.
 func (t *tally) judge(r staging.Record) (Ballot, rule.Refusals) {
 	digest := dist.Sum(r.Statement)
 	file := "vote " + digest.Hex()[:16]
-	refuse := func(id rule.ID, f flaw) (Ballot, rule.Refusals) {
-		return Ballot{}, rule.Refusals{{File: file, Rule: id, Want: f.want, Got: f.got, Hint: f.hint}}
+	refuse := func(f *fault) (Ballot, rule.Refusals) {
+		return Ballot{}, rule.Refusals{{File: file, Rule: f.id, Want: f.want, Got: f.got, Hint: f.hint}}
 	}
-	if r.Kind != RecordKind {
-		return refuse(rule.VoteRecord, flaw{"a record of kind " + RecordKind, quoted(r.Kind), voteHint})
-	}
-	if len(r.Statement) == 0 || len(r.Statement) > maxStatementSize {
-		return refuse(rule.VoteRecord, flaw{fmt.Sprintf("a statement of at most %d bytes", maxStatementSize),
-			fmt.Sprintf("%d bytes", len(r.Statement)), voteHint})
-	}
-	sig, f := parseSignature(r.SSHSIG)
+	key, f := t.signer(r)
 	if f != nil {
-		return refuse(rule.VoteSignature, *f)
+		return refuse(f)
 	}
-	fingerprint := ssh.FingerprintSHA256(sig.PublicKey)
-	key := t.policy.Signers.find(sig.PublicKey)
-	if key == nil {
-		return refuse(rule.VoteSigner, flaw{"a key in " + t.policy.Signers.file, fingerprint, strangerHint})
-	}
-	if err := verifySignature(r.Statement, sig, key.key); err != nil {
-		return refuse(rule.VoteSignature, flaw{"a signature of " + fingerprint + " over this statement",
-			quoted(err.Error()), signatureHint})
-	}
-	person, ok := t.person(key)
+	person, ok := t.policy.Person(key.key)
 	if !ok {
-		return refuse(rule.VoteSigner, flaw{"a person on the list", strings.Join(key.principals, ", "), strangerHint})
+		return refuse(&fault{rule.VoteSigner,
+			flaw{"a person on the list", strings.Join(key.principals, ", "), strangerHint}})
 	}
-	statement, err := attest.Decode[Vote](file, r.Statement, VoteType)
-	if err != nil {
-		return refuse(rule.VoteRecord, flaw{"a vote in its one encoding", quoted(err.Error()), voteHint})
-	}
-	if want, got := statement.Predicate.wellFormed(); want != "" {
-		return refuse(rule.VoteRecord, flaw{want, got, voteHint})
+	statement, f := decodeVote(r.Statement)
+	if f != nil {
+		return refuse(f)
 	}
 	vote := statement.Predicate
 	return Ballot{
-		Statement: digest, Decision: vote.Decision, By: person.Name(), GitHub: person.GitHub, Key: fingerprint,
-		Acknowledged: vote.Acknowledged, Reason: vote.Reason, Issued: vote.Issued, Expires: vote.Expires,
+		Statement: digest, Decision: vote.Decision, By: person.Name(), GitHub: person.GitHub,
+		Key: ssh.FingerprintSHA256(key.key), Acknowledged: vote.Acknowledged, Reason: vote.Reason,
+		Issued: vote.Issued, Expires: vote.Expires,
 	}, t.compare(file+" by "+person.Name(), statement, key)
 }
 
@@ -199,14 +189,45 @@ const (
 	freshHint    = "approve again; if the time is wrong, correct the clock of the machine that signs"
 )
 
-// person is whose key it is. The policy was checked: there is one at the most.
-func (t *tally) person(key *allowedKey) (Person, bool) {
-	for _, principal := range key.principals {
-		if p, ok := t.policy.owner(principal); ok {
-			return p, true
-		}
+// signer is the listed key that signed the record.
+func (t *tally) signer(r staging.Record) (*allowedKey, *fault) {
+	if r.Kind != RecordKind {
+		return nil, &fault{rule.VoteRecord, flaw{"a record of kind " + RecordKind, quoted(r.Kind), voteHint}}
 	}
-	return Person{}, false
+	if len(r.Statement) == 0 || len(r.Statement) > maxStatementSize {
+		return nil, &fault{rule.VoteRecord, flaw{fmt.Sprintf("a statement of 1 to %d bytes", maxStatementSize),
+			fmt.Sprintf("%d bytes", len(r.Statement)), voteHint}}
+	}
+	sig, f := parseSignature(r.SSHSIG)
+	if f != nil {
+		return nil, &fault{rule.VoteSignature, *f}
+	}
+	fingerprint := ssh.FingerprintSHA256(sig.PublicKey)
+	key := t.policy.Signers.find(sig.PublicKey)
+	if key == nil {
+		return nil, &fault{rule.VoteSigner, flaw{"a key in " + t.policy.Signers.file, fingerprint, strangerHint}}
+	}
+	if err := verifySignature(r.Statement, sig, key.key); err != nil {
+		return nil, &fault{rule.VoteSignature, flaw{"a signature of " + fingerprint + " over this statement",
+			quoted(err.Error()), signatureHint}}
+	}
+	return key, nil
+}
+
+// decodeVote reads a statement whose signature was verified.
+func decodeVote(raw []byte) (attest.Statement[Vote], *fault) {
+	s, err := attest.Decode[Vote]("vote", raw, VoteType)
+	if err != nil {
+		got := quoted(err.Error())
+		if no := (rule.Refusals)(nil); errors.As(err, &no) && len(no) > 0 {
+			got = quoted(no[0].Got)
+		}
+		return s, &fault{rule.VoteRecord, flaw{"a vote in its one encoding", got, voteHint}}
+	}
+	if want, got := s.Predicate.wellFormed(); want != "" {
+		return s, &fault{rule.VoteRecord, flaw{want, got, voteHint}}
+	}
+	return s, nil
 }
 
 // voteRow is one rule about what a vote says: a new rule is a new row.
@@ -232,12 +253,14 @@ func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey) 
 func (t *tally) rows(s attest.Statement[Vote], key *allowedKey) []voteRow {
 	v, r := s.Predicate, t.review
 	same := func(id rule.ID, what, want, got string) voteRow {
-		return voteRow{id: id, holds: want == got, want: what + " " + quoted(want), got: quoted(got), hint: reviewHint}
+		return voteRow{id: id, holds: want == got,
+			want: what + " " + quoted(want), got: quoted(got), hint: reviewHint}
 	}
 	release := same(rule.VoteRelease, "release", r.Release.String(), s.Subject.String())
 	release.rejection = true
+	valid := "a key valid " + key.validity()
 	issued, expires := v.Issued.Format(time.RFC3339), v.Expires.Format(time.RFC3339)
-	counted := t.now.UTC().Format(time.RFC3339)
+	now := t.now.UTC().Format(time.RFC3339)
 	return []voteRow{
 		release,
 		same(rule.VoteBinding, "subject", r.subject(), s.Name),
@@ -247,13 +270,13 @@ func (t *tally) rows(s attest.Statement[Vote], key *allowedKey) []voteRow {
 		same(rule.VoteBinding, "environment", r.Environment, v.Environment),
 		same(rule.VoteBinding, "policy", r.Policy.Digest.String(), v.Policy.String()),
 		same(rule.VoteBinding, "review", t.shown.String(), v.Review.String()),
-		{rule.VoteSigner, false, key.validAt(v.Issued), "a key valid " + key.validity(), "signed at " + issued, strangerHint},
-		{rule.VoteSigner, false, key.validAt(t.now), "a key valid " + key.validity(), "counted at " + counted, strangerHint},
-		{rule.VoteTime, false, v.Issued.Before(t.now.Add(maxSkew)), "issued before " + counted, issued, freshHint},
-		{rule.VoteTime, false, t.now.Before(v.Expires), "an approval that holds at " + counted, "expired at " + expires, freshHint},
+		{rule.VoteSigner, false, key.validAt(v.Issued), valid, "signed at " + issued, strangerHint},
+		{rule.VoteSigner, false, key.validAt(t.now), valid, "counted at " + now, strangerHint},
+		{rule.VoteTime, false, v.Issued.Before(t.now.Add(maxSkew)), "issued before " + now, issued, freshHint},
+		{rule.VoteTime, false, t.now.Before(v.Expires), "not expired at " + now, expires, freshHint},
 		{
 			rule.VoteTime, false, t.now.Sub(v.Issued) <= t.policy.MaxAge,
-			"an approval not older than " + t.policy.MaxAge.String() + " at " + counted, "issued at " + issued, freshHint,
+			"not older than " + t.policy.MaxAge.String() + " at " + now, "issued at " + issued, freshHint,
 		},
 	}
 }

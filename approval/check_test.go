@@ -26,359 +26,284 @@ const (
 
 type vote = attest.Statement[approval.Vote]
 
-func TestCheck(t *testing.T) {
+const day = 24 * time.Hour
+
+func ago(d time.Duration) time.Time { return noon.Add(-d) }
+
+func TestPeopleAreCounted(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := ballot{by: "alice"}, ballot{by: "bob"}, ballot{by: "carol"}
-	says := func(change func(*vote)) ballot { return ballot{by: "bob", statement: change} }
+	token := ballot{by: "alice's token"}
+	for _, test := range []struct {
+		name  string
+		votes []ballot
+		want  outcome
+	}{
+		{"nobody", nil, outcome{what: waiting}},
+		{"one person", []ballot{alice}, outcome{waiting, []string{"alice"}, nil}},
+		{"two people", []ballot{alice, bob}, outcome{approved, []string{"alice", "bob"}, nil}},
+		{"three people", []ballot{alice, bob, carol}, outcome{approved, []string{"alice", "bob", "carol"}, nil}},
+		{"one vote twice", []ballot{alice, alice}, outcome{waiting, []string{"alice"}, nil}},
+		{
+			"one person at two times",
+			[]ballot{alice, {by: "alice", issued: ago(time.Minute)}}, outcome{waiting, []string{"alice"}, nil},
+		},
+		{"one person by two keys", []ballot{alice, token}, outcome{waiting, []string{"alice"}, nil}},
+		{"a security key and a file", []ballot{token, bob}, outcome{approved, []string{"alice", "bob"}, nil}},
+		{
+			"a clock that runs a little ahead",
+			[]ballot{alice, {by: "bob", issued: noon.Add(time.Minute)}}, outcome{approved, []string{"alice", "bob"}, nil},
+		},
+		{
+			"an approval as old as the policy allows",
+			[]ballot{alice, {by: "bob", issued: ago(7 * day), holds: 365 * day}},
+			outcome{approved, []string{"alice", "bob"}, nil},
+		},
+		{
+			"a key in its first second",
+			[]ballot{bob, {by: "alice's new", issued: ago(time.Hour)}}, outcome{approved, []string{"alice", "bob"}, nil},
+		},
+		{
+			"a fresh vote beside an expired one",
+			[]ballot{alice, {by: "bob", issued: ago(2 * time.Hour), holds: time.Hour}, bob},
+			outcome{approved, []string{"alice", "bob"}, []rule.ID{rule.VoteTime}},
+		},
+		{
+			"rules acknowledged",
+			[]ballot{alice, {by: "bob", statement: func(v *vote) { v.Predicate.Acknowledged = []rule.ID{"new-pth"} }}},
+			outcome{approved, []string{"alice", "bob"}, nil},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) { expect(t, w, test.votes, test.want) })
+	}
+}
+
+// Each of these stands beside Carol's good vote and does not make it two; and
+// beside two good votes it does not stop them. Either way it is reported.
+func TestVoteThatDoesNotCount(t *testing.T) {
+	w := newWorld(t)
+	says := func(change func(*approval.Vote)) ballot {
+		return ballot{by: "bob", statement: func(v *vote) { change(&v.Predicate) }}
+	}
 	signs := func(change func([]byte) []byte) ballot { return ballot{by: "bob", bytes: change} }
 	stored := func(change func(*staging.Record)) ballot { return ballot{by: "bob", record: change} }
 	swap := func(old, new string) func([]byte) []byte {
 		return func(raw []byte) []byte { return bytes.Replace(raw, []byte(old), []byte(new), 1) }
 	}
-	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
-	const day = 24 * time.Hour
-
+	other := dist.Sum([]byte("other"))
 	for _, test := range []struct {
 		name    string
-		votes   []ballot
-		want    string
-		have    []string  // whose approvals count
-		refused []rule.ID // of votes that do not count
+		vote    ballot
+		refused []rule.ID
 	}{
-		// Who counts.
-		{name: "two people approve", votes: []ballot{alice, bob}, want: approved, have: []string{"alice", "bob"}},
-		{name: "three people approve", votes: []ballot{alice, bob, carol}, want: approved, have: []string{"alice", "bob", "carol"}},
-		{name: "nobody votes", want: waiting},
-		{name: "one person approves", votes: []ballot{alice}, want: waiting, have: []string{"alice"}},
-		{name: "one vote twice", votes: []ballot{alice, alice}, want: waiting, have: []string{"alice"}},
+		// By whom.
+		{"by a stranger", ballot{by: "mallory"}, []rule.ID{rule.VoteSigner}},
+		{"by somebody not on the list", ballot{by: "dave"}, []rule.ID{rule.VoteSigner}},
+		{"a stranger's rejection", ballot{by: "mallory", reject: true}, []rule.ID{rule.VoteSigner}},
+		{"a rejection by somebody not on the list", ballot{by: "dave", reject: true}, []rule.ID{rule.VoteSigner}},
 		{
-			name:  "one person votes twice",
-			votes: []ballot{alice, {by: "alice", issued: ago(time.Minute)}}, want: waiting, have: []string{"alice"},
+			"by a key that ran out, dated back", ballot{by: "alice's old", issued: ago(20 * day), holds: 60 * day},
+			[]rule.ID{rule.VoteSigner, rule.VoteTime},
 		},
-		{name: "one person by two keys", votes: []ballot{alice, {by: "alice's token"}}, want: waiting, have: []string{"alice"}},
-		{name: "a security key and another person", votes: []ballot{{by: "alice's token"}, bob}, want: approved, have: []string{"alice", "bob"}},
+		{"by a key that had run out", ballot{by: "alice's old"}, []rule.ID{rule.VoteSigner, rule.VoteSigner}},
+		{"by a key that is not yet valid", ballot{by: "alice's next"}, []rule.ID{rule.VoteSigner, rule.VoteSigner}},
 		{
-			name:  "a stranger approves",
-			votes: []ballot{alice, {by: "mallory"}}, want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteSigner},
-		},
-		{
-			name:  "a key that belongs to nobody on the list",
-			votes: []ballot{alice, {by: "dave"}}, want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteSigner},
+			"by a key before it was valid", ballot{by: "alice's new", issued: ago(2 * time.Hour)},
+			[]rule.ID{rule.VoteSigner},
 		},
 
 		// For what.
 		{
-			name: "another release", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRelease},
-			votes: []ballot{alice, says(func(v *vote) { v.Subject = dist.Sum([]byte("other")) })},
+			"for another release", ballot{by: "bob", statement: func(v *vote) { v.Subject = other }},
+			[]rule.ID{rule.VoteRelease},
 		},
 		{
-			name: "the digest of the wheel", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRelease},
-			votes: []ballot{alice, says(func(v *vote) { v.Subject = w.staged.Manifest().Files[0].Digest })},
+			"for the wheel instead of the release",
+			ballot{by: "bob", statement: func(v *vote) { v.Subject = w.staged.Manifest().Files[0].Digest }},
+			[]rule.ID{rule.VoteRelease},
 		},
 		{
-			name: "another subject name", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteBinding},
-			votes: []ballot{alice, says(func(v *vote) { v.Name = "widget-1.1" })},
+			"a rejection of another release", ballot{by: "bob", reject: true, statement: func(v *vote) { v.Subject = other }},
+			[]rule.ID{rule.VoteRelease},
 		},
 		{
-			name: "another project", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteBinding},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Project = "gadget" })},
+			"for a subject of another name", ballot{by: "bob", statement: func(v *vote) { v.Name = "widget-1.1" }},
+			[]rule.ID{rule.VoteBinding},
+		},
+		{"for another project", says(func(v *approval.Vote) { v.Project = "gadget" }), []rule.ID{rule.VoteBinding}},
+		{"for another version", says(func(v *approval.Vote) { v.Version = "1.0.0" }), []rule.ID{rule.VoteBinding}},
+		{
+			"for testpypi", says(func(v *approval.Vote) { v.Index = "https://test.pypi.org/legacy/" }),
+			[]rule.ID{rule.VoteBinding},
 		},
 		{
-			name: "another version", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteBinding},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Version = "1.0.0" })},
+			"for another environment", says(func(v *approval.Vote) { v.Environment = "testpypi" }),
+			[]rule.ID{rule.VoteBinding},
 		},
-		{
-			name: "a vote for testpypi", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteBinding},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Index = "https://test.pypi.org/legacy/" })},
-		},
-		{
-			name: "another environment", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteBinding},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Environment = "testpypi" })},
-		},
-		{
-			name: "another policy", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteBinding},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Policy = dist.Sum([]byte("old")) })},
-		},
-		{
-			name: "another page shown", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteBinding},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Review = dist.Sum([]byte("page")) })},
-		},
-		{
-			name: "no page shown", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Review = dist.Digest{} })},
-		},
+		{"under another policy", says(func(v *approval.Vote) { v.Policy = other }), []rule.ID{rule.VoteBinding}},
+		{"after another page", says(func(v *approval.Vote) { v.Review = other }), []rule.ID{rule.VoteBinding}},
+		{"after no page", says(func(v *approval.Vote) { v.Review = dist.Digest{} }), []rule.ID{rule.VoteRecord}},
 
 		// When.
+		{"expired", ballot{by: "bob", issued: ago(2 * time.Hour), holds: time.Hour}, []rule.ID{rule.VoteTime}},
+		{"expired this second", ballot{by: "bob", issued: ago(time.Hour), holds: time.Hour}, []rule.ID{rule.VoteTime}},
 		{
-			name: "an expired vote", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteTime},
-			votes: []ballot{alice, {by: "bob", issued: ago(2 * time.Hour), holds: time.Hour}},
+			"older than the policy allows", ballot{by: "bob", issued: ago(7*day + time.Second), holds: 365 * day},
+			[]rule.ID{rule.VoteTime},
 		},
-		{
-			name: "a vote that expires this second", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteTime},
-			votes: []ballot{alice, {by: "bob", issued: ago(time.Hour), holds: time.Hour}},
-		},
-		{
-			name: "a vote older than the policy allows", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteTime},
-			votes: []ballot{alice, {by: "bob", issued: ago(7*day + time.Second), holds: 365 * day}},
-		},
-		{
-			name: "a vote just young enough", want: approved, have: []string{"alice", "bob"},
-			votes: []ballot{alice, {by: "bob", issued: ago(7 * day), holds: 365 * day}},
-		},
-		{
-			name: "a vote from the future", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteTime},
-			votes: []ballot{alice, {by: "bob", issued: noon.Add(time.Hour)}},
-		},
-		{
-			name: "a clock that runs a little ahead", want: approved, have: []string{"alice", "bob"},
-			votes: []ballot{alice, {by: "bob", issued: noon.Add(time.Minute)}},
-		},
-		{
-			name: "a fresh vote beside an expired one", want: approved, have: []string{"alice", "bob"}, refused: []rule.ID{rule.VoteTime},
-			votes: []ballot{alice, {by: "bob", issued: ago(2 * time.Hour), holds: time.Hour}, bob},
-		},
+		{"from the future", ballot{by: "bob", issued: noon.Add(time.Hour)}, []rule.ID{rule.VoteTime}},
 
-		// By which key.
+		// With which signature.
+		{"signed for git", ballot{by: "bob", namespace: "git"}, []rule.ID{rule.VoteSignature}},
+		{"rejected for git", ballot{by: "bob", namespace: "git", reject: true}, []rule.ID{rule.VoteSignature}},
 		{
-			name: "a key that ran out, and a vote dated back", want: waiting, have: []string{"bob"}, refused: []rule.ID{rule.VoteSigner, rule.VoteTime},
-			votes: []ballot{bob, {by: "alice's old", issued: ago(20 * day), holds: 60 * day}},
+			"turned round after it was signed",
+			stored(func(r *staging.Record) { r.Statement = swap("approve", "reject")(r.Statement) }),
+			[]rule.ID{rule.VoteSignature},
 		},
 		{
-			name: "a key that ran out before it signed", want: waiting, have: []string{"bob"}, refused: []rule.ID{rule.VoteSigner, rule.VoteSigner},
-			votes: []ballot{bob, {by: "alice's old"}},
+			"with the signature of another vote",
+			stored(func(r *staging.Record) { r.SSHSIG = w.cast(t, ballot{by: "bob", issued: ago(day)}).SSHSIG }),
+			[]rule.ID{rule.VoteSignature},
 		},
 		{
-			name: "a key that is not yet valid", want: waiting, have: []string{"bob"}, refused: []rule.ID{rule.VoteSigner, rule.VoteSigner},
-			votes: []ballot{bob, {by: "alice's next"}},
-		},
-		{
-			name: "a key used before it was valid", want: waiting, have: []string{"bob"}, refused: []rule.ID{rule.VoteSigner},
-			votes: []ballot{bob, {by: "alice's new", issued: ago(2 * time.Hour)}},
-		},
-		{
-			name: "a key used in its first second", want: approved, have: []string{"alice", "bob"},
-			votes: []ballot{bob, {by: "alice's new", issued: ago(time.Hour)}},
+			"with a bundle for a signature",
+			stored(func(r *staging.Record) { r.SSHSIG, r.Bundle = nil, []byte("{}") }), []rule.ID{rule.VoteSignature},
 		},
 
 		// In which form.
+		{"nothing", stored(func(r *staging.Record) { r.Statement = nil }), []rule.ID{rule.VoteRecord}},
+		{"a receipt", stored(func(r *staging.Record) { r.Kind = "receipt" }), []rule.ID{rule.VoteRecord}},
 		{
-			name: "a signature for git", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteSignature},
-			votes: []ballot{alice, {by: "bob", namespace: "git"}},
+			"a megabyte", signs(func(raw []byte) []byte { return append(raw, make([]byte, 1<<20)...) }),
+			[]rule.ID{rule.VoteRecord},
+		},
+		{"a bare word", signs(func([]byte) []byte { return []byte("approve\n") }), []rule.ID{rule.VoteRecord}},
+		{"of another type", signs(swap("/vote/v1", "/receipt/v1")), []rule.ID{rule.VoteRecord}},
+		{"in another encoding", signs(bytes.TrimSpace), []rule.ID{rule.VoteRecord}},
+		{"with an unknown field", signs(swap(`"reason":""`, `"reason":"","veto":true`)), []rule.ID{rule.VoteRecord}},
+		{"without a field", signs(swap(`"reason":"",`, ``)), []rule.ID{rule.VoteRecord}},
+		{
+			"with two decisions", signs(swap(`"decision":`, `"decision":"reject","decision":`)),
+			[]rule.ID{rule.VoteRecord},
 		},
 		{
-			name: "a vote changed after it was signed", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteSignature},
-			votes: []ballot{alice, stored(func(r *staging.Record) { r.Statement = swap("approve", "reject")(r.Statement) })},
+			"with two subjects",
+			signs(swap(`"subject":[`, `"subject":[{"name":"x","digest":{"sha256":"`+other.Hex()+`"}},`)),
+			[]rule.ID{rule.VoteRecord},
+		},
+		{"neither yes nor no", says(func(v *approval.Vote) { v.Decision = "maybe" }), []rule.ID{rule.VoteRecord}},
+		{"without a decision", says(func(v *approval.Vote) { v.Decision = "" }), []rule.ID{rule.VoteRecord}},
+		{"a decision in capitals", says(func(v *approval.Vote) { v.Decision = "Approve" }), []rule.ID{rule.VoteRecord}},
+		{
+			"rules acknowledged out of order", says(func(v *approval.Vote) { v.Acknowledged = []rule.ID{"b", "a"} }),
+			[]rule.ID{rule.VoteRecord},
 		},
 		{
-			name: "the signature of another vote", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteSignature},
-			votes: []ballot{alice, stored(func(r *staging.Record) {
-				r.SSHSIG = w.cast(t, ballot{by: "bob", issued: noon.Add(-2 * time.Hour)}).SSHSIG
-			})},
+			"a rule acknowledged that is no id", says(func(v *approval.Vote) { v.Acknowledged = []rule.ID{"a b"} }),
+			[]rule.ID{rule.VoteRecord},
 		},
+		{"no list of rules", says(func(v *approval.Vote) { v.Acknowledged = nil }), []rule.ID{rule.VoteRecord}},
+		{"an escape sequence", says(func(v *approval.Vote) { v.Reason = "\x1b[2K" }), []rule.ID{rule.VoteRecord}},
 		{
-			name: "no signature but a bundle", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteSignature},
-			votes: []ballot{alice, stored(func(r *staging.Record) { r.SSHSIG, r.Bundle = nil, []byte("{}") })},
+			"a workflow command", says(func(v *approval.Vote) { v.Reason = "fine\n::set-output name=x::y" }),
+			[]rule.ID{rule.VoteRecord},
 		},
+		{"a right-to-left mark", says(func(v *approval.Vote) { v.Reason = "\u202etcejer" }), []rule.ID{rule.VoteRecord}},
 		{
-			name: "no statement", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, stored(func(r *staging.Record) { r.Statement = nil })},
+			"a time in another zone",
+			says(func(v *approval.Vote) { v.Issued = v.Issued.In(time.FixedZone("", 3600)) }), []rule.ID{rule.VoteRecord},
 		},
+		{"a fraction of a second", says(func(v *approval.Vote) { v.Issued = v.Issued.Add(1) }), []rule.ID{rule.VoteRecord}},
 		{
-			name: "a receipt among the votes", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, stored(func(r *staging.Record) { r.Kind = "receipt" })},
-		},
-		{
-			name: "a megabyte of statement", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, signs(func(raw []byte) []byte { return append(raw, make([]byte, 1<<20)...) })},
-		},
-		{
-			name: "another predicate type", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, signs(swap("/vote/v1", "/receipt/v1"))},
-		},
-		{
-			name: "no in-toto statement", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, signs(func([]byte) []byte { return []byte("approve\n") })},
-		},
-		{
-			name: "another encoding", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, signs(bytes.TrimSpace)},
-		},
-		{
-			name: "an unknown field", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, signs(swap(`"reason":""`, `"reason":"","veto":true`))},
-		},
-		{
-			name: "a decision said twice", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, signs(swap(`"decision":"approve"`, `"decision":"approve","decision":"approve"`))},
-		},
-		{
-			name: "a field left out", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, signs(swap(`"reason":"",`, ``))},
-		},
-		{
-			name: "a second subject", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, signs(swap(`"subject":[`, `"subject":[{"name":"x","digest":{"sha256":"`+strings.Repeat("0", 64)+`"}},`))},
-		},
-		{
-			name: "neither yes nor no", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Decision = "maybe" })},
-		},
-		{
-			name: "no decision", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Decision = "" })},
-		},
-		{
-			name: "a decision in capitals", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Decision = "Approve" })},
-		},
-		{
-			name: "rules acknowledged out of order", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Acknowledged = []rule.ID{"b", "a"} })},
-		},
-		{
-			name: "a rule acknowledged that is no id", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Acknowledged = []rule.ID{"a b"} })},
-		},
-		{
-			name: "no list of rules", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Acknowledged = nil })},
-		},
-		{
-			name: "an escape sequence as a reason", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Reason = "\x1b[2K::set-output" })},
-		},
-		{
-			name: "a reason of two lines", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Reason = "fine\napproved by alice" })},
-		},
-		{
-			name: "a right-to-left mark in the reason", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Reason = "\u202edetcejer" })},
-		},
-		{
-			name: "a time in another zone", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) {
-				v.Predicate.Issued = v.Predicate.Issued.In(time.FixedZone("", 3600))
-			})},
-		},
-		{
-			name: "a fraction of a second", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Issued = v.Predicate.Issued.Add(1) })},
-		},
-		{
-			name: "a vote that expires before it is made", want: waiting, have: []string{"alice"}, refused: []rule.ID{rule.VoteRecord},
-			votes: []ballot{alice, says(func(v *vote) { v.Predicate.Expires = v.Predicate.Issued.Add(-time.Hour) })},
-		},
-		{
-			name: "bad votes beside good ones", want: approved, have: []string{"alice", "bob"},
-			refused: []rule.ID{rule.VoteRecord, rule.VoteSigner},
-			votes:   []ballot{stored(func(r *staging.Record) { r.Statement = nil }), {by: "mallory"}, alice, bob},
-		},
-
-		// Rejections.
-		{name: "one rejection among approvals", votes: []ballot{alice, bob, {by: "carol", reject: true}}, want: rejected},
-		{name: "nothing but a rejection", votes: []ballot{{by: "carol", reject: true}}, want: rejected},
-		{
-			name:  "a change of mind to no",
-			votes: []ballot{alice, bob, {by: "bob", reject: true, issued: ago(time.Minute)}}, want: rejected,
-		},
-		{
-			name: "a rejection taken back", want: approved, have: []string{"alice", "bob"},
-			votes: []ballot{alice, {by: "bob", reject: true, issued: ago(2 * time.Hour)}, bob},
-		},
-		{
-			name: "taken back, and rejected again", want: rejected,
-			votes: []ballot{
-				alice, {by: "bob", reject: true, issued: ago(2 * time.Hour)}, bob,
-				{by: "bob", reject: true, issued: ago(time.Minute)},
-			},
-		},
-		{
-			name: "taken back with another key", want: approved, have: []string{"alice", "bob"},
-			votes: []ballot{bob, {by: "alice's token", reject: true, issued: ago(2 * time.Hour)}, alice},
-		},
-		{
-			name: "taken back by somebody else", want: rejected,
-			votes: []ballot{alice, bob, {by: "carol", reject: true, issued: ago(2 * time.Hour)}},
-		},
-		{name: "yes and no in the same second", votes: []ballot{alice, bob, {by: "bob", reject: true}}, want: rejected},
-		{
-			name: "taken back by an approval that has expired", want: rejected, refused: []rule.ID{rule.VoteTime},
-			votes: []ballot{
-				alice, carol, {by: "bob", reject: true, issued: ago(3 * day)},
-				{by: "bob", issued: ago(2 * day), holds: time.Hour},
-			},
-		},
-		{
-			name: "taken back by an approval of another release", want: rejected, refused: []rule.ID{rule.VoteRelease},
-			votes: []ballot{
-				alice, carol, {by: "bob", reject: true, issued: ago(3 * day)},
-				says(func(v *vote) { v.Subject = dist.Sum([]byte("other")) }),
-			},
-		},
-		{name: "an old rejection", votes: []ballot{alice, bob, {by: "carol", reject: true, issued: ago(80 * day)}}, want: rejected},
-		{
-			name:  "a rejection that says it expired",
-			votes: []ballot{alice, bob, {by: "carol", reject: true, issued: ago(2 * time.Hour), holds: time.Hour}}, want: rejected,
-		},
-		{name: "a rejection from the future", votes: []ballot{alice, bob, {by: "carol", reject: true, issued: noon.Add(day)}}, want: rejected},
-		{
-			name:  "a rejection by a key that ran out",
-			votes: []ballot{bob, carol, {by: "alice's old", reject: true, issued: ago(30 * day)}}, want: rejected,
-		},
-		{
-			name:  "a rejection by a key that is not yet valid",
-			votes: []ballot{bob, carol, {by: "alice's next", reject: true}}, want: rejected,
-		},
-		{
-			name: "a rejection of another page", want: rejected,
-			votes: []ballot{alice, bob, {by: "carol", reject: true, statement: func(v *vote) {
-				v.Predicate.Review = dist.Sum([]byte("page"))
-			}}},
-		},
-		{
-			name: "a rejection by a stranger", want: approved, have: []string{"alice", "bob"}, refused: []rule.ID{rule.VoteSigner},
-			votes: []ballot{alice, bob, {by: "mallory", reject: true}},
-		},
-		{
-			name: "a rejection by somebody not on the list", want: approved, have: []string{"alice", "bob"}, refused: []rule.ID{rule.VoteSigner},
-			votes: []ballot{alice, bob, {by: "dave", reject: true}},
-		},
-		{
-			name: "a rejection of another release", want: approved, have: []string{"alice", "bob"}, refused: []rule.ID{rule.VoteRelease},
-			votes: []ballot{alice, bob, {by: "carol", reject: true, statement: func(v *vote) {
-				v.Subject = dist.Sum([]byte("other"))
-			}}},
-		},
-		{
-			name: "a rejection in another namespace", want: approved, have: []string{"alice", "bob"}, refused: []rule.ID{rule.VoteSignature},
-			votes: []ballot{alice, bob, {by: "carol", reject: true, namespace: "git"}},
+			"expired before it was made", says(func(v *approval.Vote) { v.Expires = v.Issued.Add(-time.Hour) }),
+			[]rule.ID{rule.VoteRecord},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var records []staging.Record
-			for _, b := range test.votes {
-				records = append(records, w.cast(t, b))
+			carol, partner := ballot{by: "carol"}, "alice"
+			if strings.HasPrefix(test.vote.by, "alice") {
+				partner = "bob"
 			}
-			for range 2 {
-				got := count(t, w, records)
-				slices.Sort(got.have)
-				slices.Sort(got.refused)
-				slices.Sort(test.refused)
-				want := outcome{test.want, test.have, test.refused}
-				if diff := cmp.Diff(want, got, cmp.AllowUnexported(outcome{})); diff != "" {
-					t.Errorf("(-want +got):\n%s", diff)
-				}
-				slices.Reverse(records) // the order decides nothing
-			}
+			expect(t, w, []ballot{carol, test.vote}, outcome{waiting, []string{"carol"}, test.refused})
+			expect(t, w, []ballot{carol, test.vote, {by: partner}},
+				outcome{approved, []string{partner, "carol"}, test.refused})
 		})
+	}
+}
+
+// Alice and Bob approve in all of these, an hour before noon.
+func TestRejection(t *testing.T) {
+	w := newWorld(t)
+	counts := outcome{approved, []string{"alice", "bob"}, nil}
+	ends := outcome{what: rejected}
+	for _, test := range []struct {
+		name  string
+		votes []ballot
+		want  outcome
+	}{
+		{"by a third person", []ballot{{by: "carol", reject: true}}, ends},
+		{"by who approved before", []ballot{{by: "bob", reject: true, issued: ago(time.Minute)}}, ends},
+		{"by who approves in the same second", []ballot{{by: "bob", reject: true}}, ends},
+		{"long ago", []ballot{{by: "carol", reject: true, issued: ago(80 * day)}}, ends},
+		{"that says it expired", []ballot{{by: "carol", reject: true, issued: ago(day), holds: time.Hour}}, ends},
+		{"from the future", []ballot{{by: "carol", reject: true, issued: noon.Add(day)}}, ends},
+		{"by a key that ran out", []ballot{{by: "alice's old", reject: true}}, ends},
+		{"by a key that is not yet valid", []ballot{{by: "alice's next", reject: true}}, ends},
+		{
+			"after another page",
+			[]ballot{{by: "carol", reject: true, statement: func(v *vote) { v.Predicate.Review = dist.Sum(nil) }}}, ends,
+		},
+		{"taken back", []ballot{{by: "bob", reject: true, issued: ago(2 * time.Hour)}}, counts},
+		{"taken back with another key", []ballot{{by: "alice's token", reject: true, issued: ago(2 * time.Hour)}}, counts},
+		{"that nobody but others takes back", []ballot{{by: "carol", reject: true, issued: ago(2 * time.Hour)}}, ends},
+		{
+			"taken back and said again",
+			[]ballot{{by: "bob", reject: true, issued: ago(day)}, {by: "bob", reject: true, issued: ago(time.Minute)}}, ends,
+		},
+		{
+			"taken back by an approval that has expired",
+			[]ballot{{by: "carol", reject: true, issued: ago(3 * day)}, {by: "carol", issued: ago(day), holds: time.Hour}},
+			outcome{rejected, nil, []rule.ID{rule.VoteTime}},
+		},
+		{
+			"taken back by an approval of another release",
+			[]ballot{
+				{by: "carol", reject: true, issued: ago(3 * day)},
+				{by: "carol", statement: func(v *vote) { v.Subject = dist.Sum(nil) }},
+			},
+			outcome{rejected, nil, []rule.ID{rule.VoteRelease}},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			expect(t, w, append([]ballot{{by: "alice"}, {by: "bob"}}, test.votes...), test.want)
+		})
+	}
+}
+
+// expect counts the votes in two orders: the order decides nothing.
+func expect(t *testing.T, w *world, votes []ballot, want outcome) {
+	t.Helper()
+	var records []staging.Record
+	for _, b := range votes {
+		records = append(records, w.cast(t, b))
+	}
+	want.refused = slices.Sorted(slices.Values(want.refused))
+	for range 2 {
+		got := count(t, w, records)
+		slices.Sort(got.have)
+		slices.Sort(got.refused)
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(outcome{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		slices.Reverse(records)
 	}
 }
 
 type outcome struct {
 	what    string
-	have    []string
-	refused []rule.ID
+	have    []string  // whose approvals count
+	refused []rule.ID // by votes that do not count
 }
 
 // count is what Check makes of the records.

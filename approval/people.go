@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/distgate/distgate/staging/rule"
 )
 
@@ -135,6 +137,19 @@ func (p Policy) checkKeys() (no rule.Refusals) {
 		}
 	}
 	return no
+}
+
+// Person is whose key it is, valid or not. In a policy that [Policy.Check]
+// takes there is one at the most.
+func (p Policy) Person(key ssh.PublicKey) (Person, bool) {
+	if k := p.Signers.find(key); k != nil {
+		for _, principal := range k.principals {
+			if person, ok := p.owner(principal); ok {
+				return person, true
+			}
+		}
+	}
+	return Person{}, false
 }
 
 // owner is the person who is known by the principal.

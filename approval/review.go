@@ -3,6 +3,7 @@ package approval
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,8 +62,7 @@ type Note struct {
 func Show(s staging.Staged, p Policy) (Review, error) {
 	m := s.Manifest()
 	if s.IsZero() || len(m.Files) == 0 {
-		return Review{}, rule.Refusals{{File: "release", Rule: rule.ApprovalPolicy,
-			Want: "a staged release", Got: "nothing", Hint: "stage the release first"}}
+		return Review{}, errors.New("review: want a staged release, got none")
 	}
 	if err := p.staged(m.Policy); err != nil {
 		return Review{}, err
@@ -113,8 +113,7 @@ func (p Policy) staged(lock staging.PolicyLock) error {
 // order above, a newline at the end.
 func (r Review) Encode() ([]byte, error) {
 	if r.Release.IsZero() {
-		return nil, rule.Refusals{{File: "review", Rule: rule.VoteBinding,
-			Want: "a review of a staged release", Got: "an empty one", Hint: "make one with Show"}}
+		return nil, errors.New("review: want one of a staged release, got an empty one")
 	}
 	raw, err := json.Marshal(r)
 	return append(raw, '\n'), err

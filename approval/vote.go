@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging/dist"
@@ -107,9 +108,9 @@ func (v Vote) wellFormed() (want, got string) {
 	}{
 		{v.Decision == Approve || v.Decision == Reject, "decision approve or reject", quoted(string(v.Decision))},
 		{v.Acknowledged != nil, "a list of rules acknowledged", "null"},
-		{len(v.Acknowledged) <= maxAcknowledged, fmt.Sprintf("at most %d rules acknowledged", maxAcknowledged), "more"},
+		{len(v.Acknowledged) <= maxAcknowledged, fmt.Sprintf("at most %d rules seen", maxAcknowledged), "more"},
 		{ordered(v.Acknowledged), "rules acknowledged by id, sorted, each once", quoted(fmt.Sprint(v.Acknowledged))},
-		{len(v.Reason) <= maxReason, fmt.Sprintf("a reason of at most %d bytes", maxReason), fmt.Sprintf("%d", len(v.Reason))},
+		{len(v.Reason) <= maxReason, fmt.Sprintf("a reason of at most %d bytes", maxReason), "more"},
 		{oneLine(v.Reason), "a reason of one printable line", quoted(v.Reason)},
 		{wholeSecond(v.Issued), "issued in UTC and whole seconds", v.Issued.String()},
 		{wholeSecond(v.Expires), "expires in UTC and whole seconds", v.Expires.String()},
@@ -133,7 +134,7 @@ func ordered(ids []rule.ID) bool {
 }
 
 func oneLine(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) < 0
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func wholeSecond(t time.Time) bool {
