@@ -2,6 +2,7 @@ package approval_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/attest"
@@ -414,5 +416,33 @@ func TestVoteThroughTheStore(t *testing.T) {
 	check(t, err)
 	if len(a.Ballots()) != 2 {
 		t.Errorf("got %d ballots", len(a.Ballots()))
+	}
+}
+
+// A ballot says what its signer said, and nothing else makes an Approved.
+func TestBallot(t *testing.T) {
+	w := newWorld(t)
+	said := w.cast(t, ballot{by: "alice", statement: func(v *vote) {
+		v.Predicate.Acknowledged, v.Predicate.Reason = []rule.ID{"new-pth"}, "looked at it"
+	}})
+	a, err := approval.Check(w.staged, []staging.Record{said, w.cast(t, ballot{by: "bob"})}, w.policy, noon)
+	check(t, err)
+	want := approval.Ballot{
+		Statement: dist.Sum(said.Statement), Decision: approval.Approve, By: "alice@example.org", GitHub: 1,
+		Key:          ssh.FingerprintSHA256(w.keys["alice"].PublicKey()),
+		Acknowledged: []rule.ID{"new-pth"}, Reason: "looked at it",
+		Issued: noon.Add(-time.Hour), Expires: noon.Add(7*day - time.Hour),
+	}
+	ballots := a.Ballots()
+	i := slices.IndexFunc(ballots, func(b approval.Ballot) bool { return b.GitHub == 1 })
+	if diff := cmp.Diff(want, ballots[i]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if raw, err := json.Marshal(a); err != nil || string(raw) != "{}" {
+		t.Errorf("a proof is encoded: %s, %v", raw, err)
+	}
+	ballots[i].GitHub = 2
+	if a.Ballots()[i].GitHub != 1 {
+		t.Error("a proof was changed from outside")
 	}
 }
