@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/distgate/distgate/staging/dist"
@@ -103,16 +104,18 @@ func makeZip(t testing.TB, entries ...entry) []byte {
 	w := zip.NewWriter(&out)
 	for _, e := range entries {
 		h := e.header
-		h.Name = e.name
-		h.Method = max(h.Method, zip.Deflate)
-		h.CRC32 = crc32.ChecksumIEEE([]byte(e.body))
-		packed := deflate(t, e.body)
+		h.Name, h.CRC32 = e.name, crc32.ChecksumIEEE([]byte(e.body))
+		var packed []byte
+		if !strings.HasSuffix(e.name, "/") {
+			h.Method = max(h.Method, zip.Deflate)
+			packed = deflate(t, e.body)
+		}
 		h.CompressedSize64, h.UncompressedSize64 = uint64(len(packed)), uint64(len(e.body))
 		raw, err := w.CreateRaw(&h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := raw.Write(packed); err != nil {
+		if _, err := raw.Write(packed); err != nil && len(packed) > 0 {
 			t.Fatal(err)
 		}
 	}
@@ -142,9 +145,8 @@ func makeTar(t testing.TB, entries ...entry) []byte {
 	w := tar.NewWriter(&out)
 	for _, e := range entries {
 		h := e.tar
-		h.Name, h.Mode = e.name, 0o644
-		if h.Typeflag == tar.TypeReg || h.Typeflag == 0 {
-			h.Size = int64(len(e.body))
+		if h.Name = e.name; h.Typeflag != tar.TypeXGlobalHeader {
+			h.Mode, h.Size = 0o644, int64(len(e.body))
 		}
 		if err := w.WriteHeader(&h); err != nil {
 			t.Fatal(err)

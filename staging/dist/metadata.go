@@ -119,9 +119,9 @@ type metadataParser struct {
 	rules  map[string]fieldRule // by lower case name
 	at     map[string]int       // index in fields by lower case name
 	fields []Field
-	count  int      // values
-	name   string   // the field whose lines are being read, "" before the first
-	lines  []string // its value so far
+	count  int             // values
+	name   string          // the field whose lines are being read, "" before the first
+	value  strings.Builder // its value so far
 }
 
 func (p *metadataParser) parse(raw []byte) error {
@@ -166,7 +166,7 @@ func (p *metadataParser) line(line string) error {
 		if p.name == "" {
 			return p.refuse("a field in the first line", line)
 		}
-		p.lines = append(p.lines, line)
+		p.value.WriteString("\n" + line)
 		return nil
 	}
 	name, value, ok := strings.Cut(line, ":")
@@ -176,7 +176,8 @@ func (p *metadataParser) line(line string) error {
 	if err := p.flush(); err != nil {
 		return err
 	}
-	p.name, p.lines = name, []string{strings.Trim(value, " \t")}
+	p.name = name
+	p.value.WriteString(strings.Trim(value, " \t"))
 	return nil
 }
 
@@ -196,26 +197,18 @@ func (p *metadataParser) flush() error {
 	if p.name == "" {
 		return nil
 	}
-	value := strings.TrimRight(strings.Join(p.lines, "\n"), " \t\n")
+	value := strings.TrimRight(p.value.String(), " \t\n")
 	if strings.EqualFold(p.name, "Description") {
-		value = dedent(p.lines)
+		value = dedent(value)
 	}
+	p.value.Reset()
 	return p.add(p.name, value)
 }
 
-// dedent takes away the indentation that distutils (8 blanks) and PEP 345
-// (7 blanks and '|') put before each line of a description in the header.
-func dedent(lines []string) string {
-	out := []string{lines[0]}
-	for _, line := range lines[1:] {
-		if rest, ok := strings.CutPrefix(line, "       |"); ok {
-			line = rest
-		} else {
-			line = strings.TrimPrefix(line, "        ")
-		}
-		out = append(out, line)
-	}
-	return strings.Join(out, "\n")
+// dedent takes away what PEP 345 (7 blanks and '|') and distutils (8 blanks) put
+// before each line but the first of a description in the header.
+func dedent(value string) string {
+	return strings.NewReplacer("\n       |", "\n", "\n        ", "\n").Replace(value)
 }
 
 func (p *metadataParser) add(name, value string) error {

@@ -25,7 +25,7 @@ func readSdist(src *source, name Filename) (Metadata, error) {
 		return Metadata{}, notSdist(file, err)
 	}
 	limit := maxUnpacked(src.size)
-	stream := &budget{r: unzipped, left: limit + 1}
+	stream := &tarStream{r: unzipped, left: limit + 1}
 	s := &sdistReader{name: name, file: file, members: newRoster(file)}
 	err = s.walk(stream)
 	if stream.spent {
@@ -44,21 +44,36 @@ func notSdist(file string, err error) error {
 	return no(file, rule.Archive, "a whole gzipped tar file", err.Error(), rebuild)
 }
 
-// budget breaks a stream off when as many bytes as were left have been read.
-type budget struct {
+// tarStream is an unzipped tar file. It breaks off when as many bytes as were
+// left have been read, and counts what an end is known by.
+type tarStream struct {
 	r     io.Reader
 	left  int64
 	spent bool
+	size  int64
+	zeros int64 // those at the end of what was read
 }
 
-func (b *budget) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		b.spent = true
+func (t *tarStream) Read(p []byte) (int, error) {
+	if t.left <= 0 {
+		t.spent = true
 		return 0, errors.New("too many bytes")
 	}
-	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
+	n, err := t.r.Read(p[:min(int64(len(p)), t.left)])
+	t.left -= int64(n)
+	t.size += int64(n)
+	if rest := bytes.TrimRight(p[:n], "\x00"); len(rest) > 0 {
+		t.zeros = int64(n - len(rest))
+	} else {
+		t.zeros += int64(n)
+	}
 	return n, err
+}
+
+// ended tells whether the stream is whole blocks, of which the last two are zeros.
+func (t *tarStream) ended() bool {
+	const block = 512
+	return t.size%block == 0 && t.zeros >= 2*block
 }
 
 // sdistReader judges the members of an sdist one by one.
@@ -70,7 +85,7 @@ type sdistReader struct {
 	info    []byte
 }
 
-func (s *sdistReader) walk(stream io.Reader) error {
+func (s *sdistReader) walk(stream *tarStream) error {
 	archive := tar.NewReader(stream)
 	for {
 		h, err := archive.Next()
@@ -87,17 +102,20 @@ func (s *sdistReader) walk(stream io.Reader) error {
 	return s.end(stream)
 }
 
-// end demands that nothing but zeros follows the archive: some tools stop at
-// its end, and some go on.
-func (s *sdistReader) end(stream io.Reader) error {
+// end demands that the archive ends, and that nothing but zeros follows: some
+// tools stop there, and some go on.
+func (s *sdistReader) end(stream *tarStream) error {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := stream.Read(buf)
 		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
 			return no(s.file, rule.Archive, "nothing after the end of the tar file", "more bytes", rebuild)
 		}
-		if err == io.EOF {
+		if err == io.EOF && stream.ended() {
 			return nil
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
 			return notSdist(s.file, err)
