@@ -70,7 +70,10 @@ func Stage(ctx context.Context, s *Store, p Policy, v attest.Verdict) (Staged, e
 	if err := s.hold(a.files); err != nil {
 		return Staged{}, err
 	}
-	return a.staged(s), s.put(ctx, a)
+	if err := s.put(ctx, a); err != nil {
+		return Staged{}, err
+	}
+	return a.staged(s), nil
 }
 
 // hold demands that the bytes of every file are in the store. They were hashed

@@ -102,6 +102,9 @@ func (s *Store) Put(ctx context.Context, r io.Reader, name string, max int64) (d
 // Write takes in bytes that are in memory already.
 func (s *Store) Write(raw []byte) (dist.Digest, error) {
 	d := dist.Sum(raw)
+	if s.holds(d, int64(len(raw))) {
+		return d, nil
+	}
 	return d, s.enter(func(w io.Writer) (dist.Digest, error) {
 		_, err := w.Write(raw)
 		return d, err
@@ -149,7 +152,7 @@ func (s *Store) holds(d dist.Digest, size int64) bool {
 		return false
 	}
 	defer r.Close()
-	_, err = io.CopyBuffer(io.Discard, onlyReader{r}, make([]byte, 1<<20))
+	_, err = io.CopyBuffer(io.Discard, onlyReader{r}, make([]byte, min(size+1, 1<<20)))
 	return err == nil
 }
 
