@@ -1,0 +1,241 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Confirmed is the proof that, in this process, the index was seen to serve
+// exactly the files of a release, each with a publish attestation of the
+// publisher. Only [Confirm] and [Job.Publish] make one.
+type Confirmed struct {
+	release dist.Digest
+	receipt Receipt
+}
+
+// Release is the digest of the release.
+func (c Confirmed) Release() dist.Digest { return c.release }
+
+// Receipt is what the index serves, file by file.
+func (c Confirmed) Receipt() Receipt { return c.receipt.clone() }
+
+// IsZero tells whether c proves nothing.
+func (c Confirmed) IsZero() bool { return c.release.IsZero() }
+
+// Witness looks at an index from outside, with no right but to read. Every
+// field is required but Progress.
+type Witness struct {
+	Index     *Index
+	Publisher Publisher
+	Verifier  *attest.Verifier // with the roots that publish attestations are judged by
+	Progress  func(Event)      // called by one goroutine at a time
+}
+
+func (w Witness) check(s staging.Staged) error {
+	if w.Index == nil || w.Verifier == nil || s.IsZero() {
+		return errors.New("publish: no index, verifier or staged release")
+	}
+	if err := w.Publisher.Check(); err != nil {
+		return err
+	}
+	return releaseFor(s.Manifest(), w.Index.Name(), w.Publisher.Environment)
+}
+
+// releaseFor refuses a release that is for another index or environment.
+func releaseFor(m staging.Manifest, index, environment string) error {
+	var no rule.Refusals
+	for _, row := range []struct{ label, want, got string }{
+		{"index", m.Index, index},
+		{"environment", m.Environment, environment},
+	} {
+		if row.want != row.got {
+			no = append(no, rule.Refusal{File: m.Project + "-" + m.Version, Rule: rule.ReleaseForIndex,
+				Want: row.label + " " + row.want + ", for which it is approved", Got: orNothing(row.got),
+				Hint: "stage the files for this " + row.label + ", and let that be approved"})
+		}
+	}
+	return no.Err()
+}
+
+// Confirm looks at the index as a stranger would: it waits until every file is
+// listed, downloads and hashes each, and verifies the provenance that the
+// index serves for it. Whatever is missing, more, or other than it was
+// approved is refused. It waits as long as the index's caches may take.
+func (w Witness) Confirm(ctx context.Context, s staging.Staged) (Confirmed, error) {
+	if err := w.check(s); err != nil {
+		return Confirmed{}, err
+	}
+	r, err := newRelease(s.Manifest())
+	if err != nil {
+		return Confirmed{}, err
+	}
+	w.Progress = oneByOne(w.Progress)
+	there, err := w.await(ctx, r)
+	if err != nil {
+		return Confirmed{}, err
+	}
+	candidates := make([]attest.Candidate, len(r.files))
+	err = each(ctx, len(r.files), func(ctx context.Context, i int) (err error) {
+		f := r.files[i]
+		candidates[i], err = w.candidate(ctx, r, f, there[f.Name])
+		return err
+	})
+	if err != nil {
+		return Confirmed{}, err
+	}
+	verdict, err := w.Verifier.Verify(ctx, w.Publisher.Policy(), candidates)
+	if err == nil {
+		err = verdict.Err()
+	}
+	if err != nil {
+		return Confirmed{}, err
+	}
+	return Confirmed{release: s.Digest(), receipt: w.receipt(r, there, verdict)}, nil
+}
+
+// receipt writes down what was just proven.
+func (w Witness) receipt(r release, there map[string]served, v attest.Verdict) Receipt {
+	receipt := Receipt{Index: w.Index.Name(), Project: r.project, Version: r.version.String(),
+		Confirmed: time.Now().UTC().Truncate(time.Second)}
+	for _, f := range v.Verified() {
+		file := f.File()
+		receipt.Files = append(receipt.Files, ReceiptFile{Name: file.Name(), Digest: file.Digest(), Size: file.Size(),
+			URL: there[file.Name()].url.String(), Attestation: f.Evidence()[0].Bundle})
+	}
+	return receipt
+}
+
+// await polls the simple API until every file is listed.
+func (w Witness) await(ctx context.Context, r release) (map[string]served, error) {
+	return again(ctx, w.Index.address.Patience, 0, func() (map[string]served, error) {
+		offer, err := r.look(ctx, w.Index)
+		if err != nil {
+			return nil, err
+		}
+		var missing rule.Refusals
+		for _, f := range r.files {
+			if _, ok := offer.there[f.Name]; !ok {
+				missing = append(missing, rule.Refusal{File: f.Name, Rule: rule.ServedMissing,
+					Want: "listed by " + w.Index.Name(), Got: "nothing",
+					Hint: "run publish again: it uploads what is missing"})
+			}
+		}
+		if len(missing) > 0 {
+			w.report(Event{Step: Waiting, Note: fmt.Sprintf("%s does not list %d of %d files yet", w.Index.Name(), len(missing), len(r.files))})
+			return nil, notYet{missing}
+		}
+		return offer.there, nil
+	})
+}
+
+// candidate is a file as the index serves it: the bytes that were downloaded,
+// and the provenance that it has for them.
+func (w Witness) candidate(ctx context.Context, r release, want staging.File, s served) (attest.Candidate, error) {
+	file, err := w.download(ctx, want, s)
+	if err != nil {
+		return attest.Candidate{}, err
+	}
+	bundles, err := w.provenance(ctx, r, want.Name)
+	if err != nil {
+		return attest.Candidate{}, err
+	}
+	w.report(Event{Step: Served, File: want.Name, Done: want.Size, Size: want.Size})
+	return attest.Candidate{File: file, Bundles: bundles}, nil
+}
+
+// download hashes the bytes that the index serves.
+func (w Witness) download(ctx context.Context, want staging.File, s served) (dist.File, error) {
+	file, err := again(ctx, w.Index.address.Patience, 0, func() (dist.File, error) { return w.fetch(ctx, want, s) })
+	if err != nil {
+		return dist.File{}, err
+	}
+	if file.Digest() == want.Digest && file.Size() == want.Size {
+		return file, nil
+	}
+	got := fmt.Sprintf("%s, %d bytes", file.Digest(), file.Size())
+	if file.Size() > want.Size {
+		got = "more bytes"
+	}
+	return dist.File{}, rule.Refusals{{File: want.Name, Rule: rule.ServedBytes,
+		Want: fmt.Sprintf("%s, %d bytes", want.Digest, want.Size), Got: got,
+		Hint: "the index serves other bytes than were approved: yank the release, and ask the index's administrators"}}
+}
+
+func (w Witness) fetch(ctx context.Context, want staging.File, s served) (dist.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, transferTimeout(want.Size))
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
+	if err != nil {
+		return dist.File{}, w.Index.unreadable(s.url, "the URL of a file", err.Error())
+	}
+	r.Header.Set("Accept-Encoding", "identity") // what is hashed is what was uploaded
+	response, err := do(w.Index.client, r)
+	if err != nil {
+		return dist.File{}, fmt.Errorf("download %s: %w", want.Name, err)
+	}
+	defer response.Body.Close()
+	switch {
+	case retriable(response.StatusCode):
+		return dist.File{}, fmt.Errorf("download %s: status %d", want.Name, response.StatusCode)
+	case response.StatusCode != http.StatusOK:
+		return dist.File{}, notYet{rule.Refusals{{File: want.Name, Rule: rule.ServedMissing, Want: "the file at " + s.url.Redacted(),
+			Got: fmt.Sprintf("status %d", response.StatusCode), Hint: "wait for the index, and run publish again"}}}
+	}
+	return dist.Copy(io.Discard, io.LimitReader(response.Body, want.Size+1), want.Name, want.Size+1)
+}
+
+// provenance is what the integrity API serves for a file, unverified.
+func (w Witness) provenance(ctx context.Context, r release, name string) ([]attest.Bundle, error) {
+	at := w.Index.integrity.JoinPath(r.project, r.version.String(), name, "provenance")
+	return again(ctx, w.Index.address.Patience, 0, func() ([]attest.Bundle, error) {
+		a, err := w.Index.get(ctx, at, integrityJSON, maxProvenance)
+		if err != nil {
+			return nil, err
+		}
+		if a.status != http.StatusOK {
+			return nil, notYet{rule.Refusals{{File: name, Rule: rule.ServedProvenance,
+				Want: "a publish attestation at " + at.Redacted(), Got: a.says(),
+				Hint: "a file that came to the index by another road has none, and can get none: release a new version"}}}
+		}
+		return attest.ParseBundles(name+".provenance", bytes.NewReader(a.body))
+	})
+}
+
+func (w Witness) report(e Event) { w.Progress(e) }
+
+// each runs do for 0 to n-1, several at once. What they refuse is collected in
+// order; any other error ends them all.
+func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	refused := make([]rule.Refusals, n)
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(parallel)
+	for i := range n {
+		work.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			err := do(ctx, i)
+			if errors.As(err, &refused[i]) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	return rule.Refusals(slices.Concat(refused...)).Err()
+}

@@ -1,0 +1,246 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Address says where an index is, as the policy has it. Every field is
+// required but Files.
+type Address struct {
+	Name      string        // how policy and release manifest call it
+	Upload    string        // URL of the legacy upload API; trusted publishing is at /_/oidc/ of its host
+	Simple    string        // URL of the simple API
+	Integrity string        // URL of the integrity API (PEP 740)
+	Files     []string      // further hosts that serve files, like "https://files.pythonhosted.org"
+	Audience  string        // of the ID token that it takes
+	Patience  time.Duration // how long it may take to serve what it took
+}
+
+// PyPI is the Python Package Index.
+func PyPI() Address {
+	return Address{
+		Name: "pypi", Audience: "pypi", Patience: 15 * time.Minute,
+		Upload: "https://upload.pypi.org/legacy/",
+		Simple: "https://pypi.org/simple/", Integrity: "https://pypi.org/integrity/",
+		Files: []string{"https://files.pythonhosted.org"},
+	}
+}
+
+// TestPyPI is the index to try things on.
+func TestPyPI() Address {
+	return Address{
+		Name: "testpypi", Audience: "testpypi", Patience: 15 * time.Minute,
+		Upload: "https://test.pypi.org/legacy/",
+		Simple: "https://test.pypi.org/simple/", Integrity: "https://test.pypi.org/integrity/",
+		Files: []string{"https://test-files.pythonhosted.org"},
+	}
+}
+
+// pins are the audiences that belong to one index and to no other.
+func pins() map[string][]string {
+	return map[string][]string{
+		"pypi":     {"https://pypi.org", "https://upload.pypi.org"},
+		"testpypi": {"https://test.pypi.org"},
+	}
+}
+
+// Bounds on what an index says, in bytes. The largest page of PyPI's simple
+// API is some 30 MB.
+const (
+	maxPage       = 64 << 20
+	maxProvenance = 4 << 20
+	maxAnswer     = 64 << 10
+)
+
+// Index is a package index whose address was checked, and the only way to it:
+// its client goes to the hosts of the address and nowhere else.
+type Index struct {
+	address   Address
+	upload    *url.URL
+	simple    *url.URL
+	integrity *url.URL
+	oidc      *url.URL // trusted publishing, at the host of upload
+	client    *http.Client
+}
+
+// NewIndex checks an address. It refuses one that is not all https (or
+// loopback), and one whose audience belongs to another index.
+func NewIndex(a Address) (*Index, error) {
+	var no rule.Refusals
+	parse := func(label, address string) *url.URL {
+		u, err := secure(address)
+		if err != nil {
+			no = append(no, a.refuse(rule.IndexAddress, "an https URL for "+label, address+": "+err.Error()))
+			return &url.URL{}
+		}
+		return u
+	}
+	x := &Index{address: a, upload: parse("uploads", a.Upload),
+		simple: parse("the simple API", a.Simple), integrity: parse("the integrity API", a.Integrity)}
+	origins := []string{origin(x.upload), origin(x.simple), origin(x.integrity)}
+	no = append(no, a.pinned(origins)...)
+	for _, files := range a.Files {
+		origins = append(origins, origin(parse("files", files)))
+	}
+	if a.Name == "" || a.Patience <= 0 {
+		no = append(no, a.refuse(rule.IndexAddress, "a name, and a time to wait for the index", fmt.Sprintf("%q, %v", a.Name, a.Patience)))
+	}
+	x.oidc = x.upload.ResolveReference(&url.URL{Path: "/_/oidc/"})
+	x.client = newClient(dist.MaxSize+1, origins...)
+	if len(no) > 0 {
+		return nil, no
+	}
+	return x, nil
+}
+
+func (a Address) refuse(id rule.ID, want, got string) rule.Refusal {
+	return rule.Refusal{File: "index " + a.Name, Rule: id, Want: want, Got: brief(got),
+		Hint: "correct the index in the policy"}
+}
+
+// pinned wants an audience that belongs to an index to go with that index's
+// origins, and those origins with it. Its name is not for others either: it is
+// what people are shown when they approve.
+func (a Address) pinned(origins []string) (no rule.Refusals) {
+	if a.Audience == "" {
+		return rule.Refusals{a.refuse(rule.IndexAudience, "the audience of the index's ID tokens", "nothing")}
+	}
+	if pins()[a.Name] != nil && a.Name != a.Audience {
+		no = append(no, a.refuse(rule.IndexAudience, "the name "+a.Name+" for the index of that audience alone", a.Audience))
+	}
+	theirs := pins()[a.Audience]
+	for _, at := range origins {
+		for audience, pinned := range pins() {
+			if audience != a.Audience && slices.Contains(pinned, at) {
+				no = append(no, a.refuse(rule.IndexAudience, "the audience "+audience+" for "+at, a.Audience))
+			}
+		}
+		if theirs != nil && !slices.Contains(theirs, at) {
+			no = append(no, a.refuse(rule.IndexAudience,
+				"the audience "+a.Audience+" for "+strings.Join(theirs, " and ")+" alone", at))
+		}
+	}
+	return no
+}
+
+// Name is how policy and release manifest call the index.
+func (x *Index) Name() string { return x.address.Name }
+
+// answer is what an index said, read to its end.
+type answer struct {
+	status int
+	media  string // type, without parameters
+	body   []byte
+}
+
+// get asks for something small. An answer of more than max bytes is refused;
+// statuses that say nothing of the question are errors.
+func (x *Index) get(ctx context.Context, u *url.URL, accept string, max int64) (answer, error) {
+	r, err := http.NewRequest(http.MethodGet, u.String(), nil)
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Accept", accept)
+	r.Header.Set("Cache-Control", "no-cache")
+	return x.ask(ctx, r, max)
+}
+
+// post sends a small JSON object and takes a small answer.
+func (x *Index) post(ctx context.Context, u *url.URL, object any) (answer, error) {
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return answer{}, err
+	}
+	r, err := http.NewRequest(http.MethodPost, u.String(), bytes.NewReader(raw))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Content-Type", "application/json")
+	return x.ask(ctx, r, maxAnswer)
+}
+
+func (x *Index) ask(ctx context.Context, r *http.Request, max int64) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, smallTimeout)
+	defer cancel()
+	response, err := do(x.client, r.WithContext(ctx))
+	if err != nil {
+		return answer{}, fmt.Errorf("%s %s: %w", r.Method, r.URL.Redacted(), err)
+	}
+	defer response.Body.Close()
+	a, err := x.read(response, max)
+	if err == nil && retriable(a.status) {
+		err = fmt.Errorf("%s %s: status %d", r.Method, r.URL.Redacted(), a.status)
+	}
+	return a, err
+}
+
+// read takes an answer to its end.
+func (x *Index) read(response *http.Response, max int64) (answer, error) {
+	at := response.Request.URL
+	body, err := io.ReadAll(io.LimitReader(response.Body, max+1))
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", at.Redacted(), err)
+	}
+	if int64(len(body)) > max {
+		return answer{}, x.unreadable(at, fmt.Sprintf("at most %d bytes", max), "more")
+	}
+	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	return answer{response.StatusCode, media, body}, nil
+}
+
+// unreadable refuses an answer that the protocol does not have.
+func (x *Index) unreadable(u *url.URL, want, got string) error {
+	return rule.Refusals{{File: u.Redacted(), Rule: rule.IndexAnswer, Want: want, Got: brief(got),
+		Hint: "look at what answers at this address, and at the policy's [index]"}}
+}
+
+// json decodes the body into v. Fields that v does not have are ignored: an
+// index may say more than we ask.
+func (x *Index) json(u *url.URL, a answer, v any) error {
+	if err := json.Unmarshal(a.body, v); err != nil {
+		return x.unreadable(u, "JSON as the protocol has it", err.Error())
+	}
+	return nil
+}
+
+// says is the message in an answer that is no success. Warehouse's is JSON if
+// it was asked for: its "code" is the status and the message, its "message" the
+// same with boilerplate. Trusted publishing has "message" alone.
+func (a answer) says(secrets ...string) string {
+	var envelope struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
+	text := ""
+	if a.media == "application/json" && json.Unmarshal(a.body, &envelope) == nil {
+		text = strings.TrimPrefix(envelope.Code, fmt.Sprintf("%d ", a.status))
+		if envelope.Code == "" {
+			text = envelope.Message
+		}
+	}
+	if text == "" {
+		return fmt.Sprintf("status %d", a.status)
+	}
+	return fmt.Sprintf("status %d: %s", a.status, brief(text, secrets...))
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}

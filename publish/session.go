@@ -1,0 +1,211 @@
+package publish
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/distgate/distgate/staging/rule"
+)
+
+const (
+	renewBefore  = 5 * time.Minute  // what twine leaves for an upload
+	lifetime     = 15 * time.Minute // of an upload token that does not say (PEP 807)
+	mintTries    = 3
+	mintLimit    = 2 * time.Minute
+	burnTimeout  = 15 * time.Second
+	maxToken     = 16 << 10 // characters
+	simpleLimit  = 30 * time.Second
+	audiencePath = "audience"
+	mintPath     = "mint-token"
+	burnPath     = "burn-token"
+)
+
+// secret is an upload token. It prints as nothing of itself.
+type secret string
+
+func (secret) String() string   { return "[token]" }
+func (secret) GoString() string { return "[token]" }
+
+// authorization is the header that an upload is sent with.
+func (s secret) authorization() string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte("__token__:"+string(s)))
+}
+
+// session is the time between the first upload token and the last one's end.
+// Tokens are minted when they are needed, renewed before they end, and burned.
+type session struct {
+	job     Job
+	claims  Claims
+	token   secret
+	expires time.Time
+	minted  []secret // all of them, to be burned
+}
+
+// open asks the index for its audience, and only if that is the policy's, the
+// job for an ID token, which it verifies.
+func (j Job) open(ctx context.Context) (*session, error) {
+	if err := j.Index.checkAudience(ctx); err != nil {
+		return nil, err
+	}
+	s := &session{job: j}
+	_, err := s.identify(ctx)
+	return s, err
+}
+
+// identify gets an ID token that shows the publisher.
+func (s *session) identify(ctx context.Context) (idToken string, err error) {
+	audience := s.job.Index.address.Audience
+	if idToken, err = s.job.Token(ctx, audience); err != nil {
+		return "", err
+	}
+	s.claims, err = s.job.Publisher.Verify(ctx, idToken, audience)
+	return idToken, err
+}
+
+// checkAudience refuses an index that wants tokens of another audience than
+// the policy has for it. None was made when it is asked, and none will be.
+func (x *Index) checkAudience(ctx context.Context) error {
+	at := x.oidc.JoinPath(audiencePath)
+	a, err := again(ctx, simpleLimit, 0, func() (answer, error) {
+		return x.get(ctx, at, "application/json", maxAnswer)
+	})
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return rule.Refusals{{File: x.Name(), Rule: rule.IndexAudience, Want: "the audience " + x.address.Audience,
+			Got: a.says(), Hint: "the index must have trusted publishing; there is no other way to publish"}}
+	}
+	var said struct {
+		Audience string `json:"audience"`
+	}
+	if err := x.json(at, a, &said); err != nil {
+		return err
+	}
+	if said.Audience != x.address.Audience {
+		return rule.Refusals{{File: x.Name(), Rule: rule.IndexAudience, Want: "the audience " + x.address.Audience,
+			Got:  orNothing(brief(said.Audience)),
+			Hint: "no token was made; see whether the policy names the index that you mean"}}
+	}
+	return nil
+}
+
+// bearer is an upload token that is good for one more upload.
+func (s *session) bearer(ctx context.Context) (secret, error) {
+	if s.token == "" || time.Until(s.expires) < renewBefore {
+		if err := s.mint(ctx); err != nil {
+			return "", err
+		}
+	}
+	return s.token, nil
+}
+
+// mint exchanges a new ID token for an upload token. An ID token can be used
+// once, so that each try has its own.
+func (s *session) mint(ctx context.Context) error {
+	_, err := again(ctx, mintLimit, mintTries, func() (struct{}, error) {
+		idToken, err := s.identify(ctx)
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, s.exchange(ctx, idToken)
+	})
+	return err
+}
+
+func (s *session) exchange(ctx context.Context, idToken string) error {
+	x := s.job.Index
+	at := x.oidc.JoinPath(mintPath)
+	a, err := x.post(ctx, at, map[string]string{"token": idToken})
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return s.refused(a, idToken)
+	}
+	var said struct {
+		Token   string `json:"token"`
+		Expires int64  `json:"expires"` // seconds since 1970
+	}
+	if err := x.json(at, a, &said); err != nil {
+		return x.unreadable(at, "an upload token", "something else") // which might quote it
+	}
+	if !isToken(said.Token) {
+		return x.unreadable(at, "an upload token", fmt.Sprintf("%d characters that are none", len(said.Token)))
+	}
+	s.token, s.expires = secret(said.Token), time.Unix(said.Expires, 0)
+	if said.Expires == 0 {
+		s.expires = time.Now().Add(lifetime)
+	}
+	s.minted = append(s.minted, s.token)
+	if !s.expires.After(time.Now()) {
+		return x.unreadable(at, "an upload token that is valid now", "one until "+stamp(s.expires))
+	}
+	return nil
+}
+
+// isToken tells whether s can be sent in a header as it is.
+func isToken(s string) bool {
+	return s != "" && len(s) <= maxToken && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
+
+// mintHints is what to do about each of Warehouse's codes.
+func mintHints() map[string]string {
+	return map[string]string{
+		"invalid-publisher": "compare this with the project's trusted publisher on the index, letter by letter: " +
+			"owner, repository, workflow file name, environment",
+		"invalid-pending-publisher": "the project exists by now: add the trusted publisher to the project itself",
+		"invalid-reuse-token":       "run publish again; each try needs an ID token of its own",
+		"invalid-token":             "run publish again; if it stays so, compare the audience and the clock",
+		"not-enabled":               "the index takes no trusted publishing now; try later",
+	}
+}
+
+// refused explains why the index minted nothing, beside what it was shown.
+func (s *session) refused(a answer, idToken string) error {
+	var said struct {
+		Errors []struct {
+			Code        string `json:"code"`
+			Description string `json:"description"`
+		} `json:"errors"`
+	}
+	no := rule.Refusal{File: s.job.Index.Name(), Rule: rule.TokenRefused,
+		Want: "an upload token for " + s.claims.String(), Got: a.says(idToken),
+		Hint: "see the project's publishing settings on the index"}
+	if s.job.Index.json(s.job.Index.oidc, a, &said) != nil || len(said.Errors) == 0 || len(said.Errors) > 20 {
+		return rule.Refusals{no}
+	}
+	var all rule.Refusals
+	for _, e := range said.Errors {
+		no := no
+		no.Got = brief(e.Code+": "+e.Description, idToken)
+		if hint, ok := mintHints()[e.Code]; ok {
+			no.Hint = hint
+		}
+		all = append(all, no)
+	}
+	return all
+}
+
+// burn ends every token that was minted, even if ctx has ended. An index that
+// cannot burn lets them run out.
+func (s *session) burn(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), burnTimeout)
+	defer cancel()
+	x := s.job.Index
+	for _, token := range s.minted {
+		a, err := x.post(ctx, x.oidc.JoinPath(burnPath), map[string]string{"token": string(token)})
+		if err == nil && a.status != http.StatusAccepted {
+			err = errors.New(a.says(string(token)))
+		}
+		if err != nil {
+			s.job.report(Event{Step: NotBurned, Note: fmt.Sprintf("it ends at %s: %s", stamp(s.expires), brief(err.Error(), string(token)))})
+		}
+	}
+	s.minted, s.token = nil, ""
+}
