@@ -1,0 +1,170 @@
+package dist_test
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/distgate/distgate/staging/dist"
+)
+
+// withVectors tells whether real data are there to begin with.
+func withVectors() bool { return os.Getenv("DISTGATE_VECTORS") != "" }
+
+func FuzzParseFilename(f *testing.F) {
+	for _, name := range []string{
+		wheelName, sdistName, "a-1!2.0+x_1-2b-py2.py3-none-any.whl", "a-b-1.0.tar.gz", "a-1.0.zip", "\u202e.whl", "",
+	} {
+		f.Add(name)
+	}
+	if withVectors() {
+		var cases []struct{ Filename string }
+		decode(f, &cases, "python-dists", "filenames.json")
+		for _, c := range cases {
+			f.Add(c.Filename)
+		}
+		lines := bufio.NewScanner(bytes.NewReader(read(f, vectors(f, "python-dists", "real_filenames.jsonl"))))
+		for n := 0; lines.Scan(); n++ {
+			var real struct{ Filename string }
+			if err := json.Unmarshal(lines.Bytes(), &real); err != nil {
+				f.Fatal(err)
+			}
+			if n%50 == 0 {
+				f.Add(real.Filename)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		parsed, err := dist.ParseFilename(name)
+		if refused(t, err) != "" {
+			return
+		}
+		if len(name) > 255 || strings.ContainsAny(name, "/\\\x00\n\x1b") || !dist.IsDistribution(name) {
+			t.Fatalf("%q is a name", name)
+		}
+		if (len(parsed.Tags()) > 0) != (parsed.Kind == dist.Wheel) {
+			t.Fatalf("%q has the tags %v", name, parsed.Tags())
+		}
+		if again, err := dist.ParseVersion(parsed.Version.String()); err != nil || again != parsed.Version {
+			t.Fatalf("%q: the version %s is read as %s: %v", name, parsed.Version, again, err)
+		}
+		if again, err := dist.NormalizeName(parsed.Project); err != nil || again != parsed.Project {
+			t.Fatalf("%q: the project %s is read as %s: %v", name, parsed.Project, again, err)
+		}
+		// A normalised version can be longer than it was written, and a name then too long.
+		again, err := dist.ParseFilename(parsed.IndexName())
+		if refused(t, err) == "" && (again.Project != parsed.Project || !again.Version.Equal(parsed.Version) || again.CheckIndex() != nil) {
+			t.Fatalf("%q is %s on the index, which is another", name, parsed.IndexName())
+		}
+	})
+}
+
+func FuzzReadMetadata(f *testing.F) {
+	f.Add([]byte(metadata))
+	f.Add([]byte("Metadata-Version: 1.1\nName: a\nVersion: 1\nDescription: x\n        y\n"))
+	f.Add([]byte("Metadata-Version: 2.5\r\nName: a\r\nVersion: 1\r\nDynamic: Author\r\n\r\nbody\r\n"))
+	if withVectors() {
+		f.Add(read(f, vectors(f, "python-dists", "metadata", "everything.metadata")))
+		for _, path := range realDistributions(f) {
+			archive, err := zip.OpenReader(path)
+			if err != nil {
+				continue // an sdist, or not even that
+			}
+			for _, member := range archive.File {
+				if !strings.HasSuffix(member.Name, ".dist-info/METADATA") {
+					continue
+				}
+				r, err := member.Open()
+				if err != nil {
+					f.Fatal(err)
+				}
+				text, err := io.ReadAll(r)
+				if err != nil {
+					f.Fatal(err)
+				}
+				f.Add(text)
+			}
+			archive.Close()
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := dist.ReadMetadata("METADATA", bytes.NewReader(text))
+		if refused(t, err) != "" {
+			return
+		}
+		if _, err := dist.NormalizeName(m.Name()); err != nil || m.Version().IsZero() || m.MetadataVersion() == "" {
+			t.Fatalf("%q has no name or version: %v", text, err)
+		}
+		seen := map[string]bool{}
+		for _, field := range m.Fields() {
+			if key := strings.ToLower(field.Name); seen[key] || len(field.Values) == 0 {
+				t.Fatalf("%q: the field %s is there twice or not at all", text, field.Name)
+			} else {
+				seen[key] = true
+			}
+			for _, value := range field.Values {
+				if strings.ContainsAny(value, "\x00\r\x1b") && field.Name != "Description" {
+					t.Fatalf("%q: control characters in %s", text, field.Name)
+				}
+			}
+		}
+	})
+}
+
+func FuzzInspect(f *testing.F) {
+	f.Add(wheelName, makeZip(f, wheelEntries()...))
+	f.Add(sdistName, gzipped(f, makeTar(f, sdistEntries()...)))
+	f.Add(sdistName, makeTar(f, sdistEntries()...))
+	if withVectors() {
+		for _, path := range realDistributions(f) {
+			if b := read(f, path); len(b) < 8<<10 {
+				f.Add(path[strings.LastIndexByte(path, '/')+1:], b)
+			}
+		}
+		var vector struct{ Cases []struct{ File string } }
+		decode(f, &vector, "python-dists", "zip_cases.json")
+		for _, c := range vector.Cases {
+			f.Add(wheelName, read(f, vectors(f, "python-dists", c.File)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, name string, b []byte) {
+		info, err := inspect(t, name, b)
+		if refused(t, err) == "" {
+			agree(t, info, b)
+			return
+		}
+		// A tar file need not be gzipped by chance for its members to be judged.
+		if strings.HasSuffix(name, ".tar.gz") && len(b) > 0 {
+			info, err := inspect(t, name, gzipped(t, b))
+			if refused(t, err) == "" && info.Metadata.IsZero() {
+				t.Fatal("an sdist without metadata")
+			}
+		}
+	})
+}
+
+// agree demands that another reader finds the same metadata in a wheel.
+func agree(t *testing.T, info dist.Info, b []byte) {
+	t.Helper()
+	if info.Filename.Kind != dist.Wheel {
+		return
+	}
+	archive, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.SplitN(info.Filename.String(), "-", 3)
+	r, err := archive.Open(parts[0] + "-" + parts[1] + ".dist-info/METADATA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := dist.ReadMetadata("METADATA", r)
+	if err != nil || m.Name() != info.Metadata.Name() || m.Description() != info.Metadata.Description() {
+		t.Fatalf("another reader finds other metadata: %+v, %v", m, err)
+	}
+}
