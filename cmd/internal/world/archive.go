@@ -1,0 +1,125 @@
+package world
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+	"time"
+)
+
+// wheel makes the wheel for a tag whose ABI is "none", such as "py3-none-any".
+func wheel(version, tag string) (File, error) {
+	name := Project + "-" + version
+	python, platforms, _ := strings.Cut(tag, "-none-")
+	platform := strings.Split(platforms, ".")[0]
+	info := name + ".dist-info/"
+	members := append(module(version, strings.Replace(platform, "any", "any platform", 1)),
+		member{info + "METADATA", metadata(version)},
+		member{info + "WHEEL", wheelFile(python, platforms)},
+		member{info + "entry_points.txt", entryPoints},
+		member{info + "licenses/LICENSE", license},
+	)
+	members = append(members, member{info + "RECORD", record(members, info+"RECORD")})
+	raw, err := zipped(members)
+	return File{name + "-" + tag + ".whl", raw}, describe(name+"-"+tag+".whl", err)
+}
+
+// wheelFile is WHEEL, with a line for each of the tags that a file name writes as
+// one (PEP 425, compressed tag sets).
+func wheelFile(python, platforms string) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "Wheel-Version: 1.0\nGenerator: widget 1\nRoot-Is-Purelib: %t\n", platforms == "any")
+	for platform := range strings.SplitSeq(platforms, ".") {
+		fmt.Fprintf(&out, "Tag: %s-none-%s\n", python, platform)
+	}
+	return out.String()
+}
+
+// record is RECORD: every member with its digest and size, and itself without.
+func record(members []member, self string) string {
+	var out strings.Builder
+	for _, m := range members {
+		digest := sha256.Sum256([]byte(m.body))
+		fmt.Fprintf(&out, "%s,sha256=%s,%d\n", m.path,
+			base64.RawURLEncoding.EncodeToString(digest[:]), len(m.body))
+	}
+	fmt.Fprintf(&out, "%s,,\n", self)
+	return out.String()
+}
+
+// firstDay is 1980-01-01, the first that zip knows.
+const firstDay = 1<<5 | 1
+
+// zipped stores the members uncompressed, so that the bytes do not depend on a
+// compressor, and with their sizes in front of them.
+func zipped(members []member) ([]byte, error) {
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	for _, m := range members {
+		h := &zip.FileHeader{
+			Name:               m.path,
+			CRC32:              crc32.ChecksumIEEE([]byte(m.body)),
+			CompressedSize64:   uint64(len(m.body)),
+			UncompressedSize64: uint64(len(m.body)),
+		}
+		h.SetMode(0o644)
+		//lint:ignore SA1019 CreateRaw takes the time from nowhere else
+		h.ModifiedDate = firstDay
+		w, err := z.CreateRaw(h)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := io.WriteString(w, m.body); err != nil {
+			return nil, err
+		}
+	}
+	err := z.Close()
+	return out.Bytes(), err
+}
+
+// sdist makes the source distribution (PEP 625).
+func sdist(version string) (File, error) {
+	name := Project + "-" + version
+	members := append([]member{
+		{"PKG-INFO", metadata(version)},
+		{"pyproject.toml", pyproject(version)},
+		{"README.md", readme},
+		{"LICENSE", license},
+	}, module(version, "any platform")...)
+	raw, err := tarred(name+"/", members)
+	return File{name + ".tar.gz", raw}, describe(name+".tar.gz", err)
+}
+
+// tarred puts the members into one folder of a gzipped tar file, uncompressed as
+// in zipped.
+func tarred(top string, members []member) ([]byte, error) {
+	var out bytes.Buffer
+	g, err := gzip.NewWriterLevel(&out, gzip.NoCompression)
+	if err != nil {
+		return nil, err
+	}
+	t := tar.NewWriter(g)
+	for _, m := range members {
+		if err := t.WriteHeader(&tar.Header{
+			Name: top + m.path, Mode: 0o644, Size: int64(len(m.body)),
+			ModTime: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), Format: tar.FormatUSTAR,
+		}); err != nil {
+			return nil, err
+		}
+		if _, err := io.WriteString(t, m.body); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.Close(); err != nil {
+		return nil, err
+	}
+	err = g.Close()
+	return out.Bytes(), err
+}

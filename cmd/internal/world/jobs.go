@@ -1,0 +1,193 @@
+package world
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/distgate/distgate/attest/sigstoretest"
+	"github.com/distgate/distgate/workflows/githubtest"
+)
+
+// BuildJob is the job that builds and attests a version: of the tag, in the
+// project's own repository, on a machine of GitHub's.
+func (w *World) BuildJob(version string) githubtest.Claims {
+	return githubtest.ReleaseJob(Repository, workflow, "refs/tags/v"+version, "")
+}
+
+// PublishJob is the one job that the index takes files from: of the release
+// repository's main branch, in the environment.
+func (w *World) PublishJob() githubtest.Claims {
+	job := githubtest.ReleaseJob(ReleaseRepository, workflow, "refs/heads/main", Environment)
+	job.EventName = "workflow_dispatch"
+	return job
+}
+
+// Env starts a job and returns what it finds in its environment, as NAME=value.
+func (w *World) Env(job githubtest.Claims) []string {
+	url, token := w.github.Job(job)
+	return []string{
+		"ACTIONS_ID_TOKEN_REQUEST_URL=" + url,
+		"ACTIONS_ID_TOKEN_REQUEST_TOKEN=" + token,
+	}
+}
+
+// Build writes the distributions of a version into the folder, and beside each
+// the bundle that the build job gets for it from actions/attest.
+func (w *World) Build(dir, version string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	files, err := Release(version)
+	if err != nil {
+		return err
+	}
+	job := w.BuildJob(version)
+	for _, f := range files {
+		path := filepath.Join(dir, f.Name)
+		if err := os.WriteFile(path, f.Raw, 0o644); err != nil {
+			return err
+		}
+		if err := w.Attest(path, job, job); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Attest writes NAME.sigstore.json beside a file: the SLSA provenance that says
+// of the file that the job "says" built it, in a bundle whose certificate is of
+// the job "signer". An honest job is both.
+func (w *World) Attest(path string, signer, says githubtest.Claims) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	claims, err := w.token(says)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256(raw)
+	subject := sigstoretest.Subject{Name: filepath.Base(path), SHA256: hex.EncodeToString(digest[:])}
+	certified, err := w.token(signer)
+	if err != nil {
+		return err
+	}
+	bundle, err := w.sigstore.Sign(certified, sigstoretest.Provenance(claims, subject))
+	if err != nil {
+		return describe(path, err)
+	}
+	return os.WriteFile(BundleOf(path), bundle, 0o644)
+}
+
+// BundleOf is where the bundle of a file lies.
+func BundleOf(path string) string { return path + ".sigstore.json" }
+
+// token is what Sigstore is told of a job: its ID token's claims, by their names
+// there.
+func (w *World) token(job githubtest.Claims) (c sigstoretest.Claims, err error) {
+	raw, err := json.Marshal(job)
+	if err != nil {
+		return c, err
+	}
+	err = json.Unmarshal(raw, &c)
+	c.Issuer, c.Subject = w.github.Issuer(), job.Subject()
+	return c, err
+}
+
+// Forgery is a way to come by a bundle that verifies and must not count.
+type Forgery string
+
+// Forgeries. What the bundle says of itself is true in all but the last two.
+const (
+	SelfHosted      Forgery = "self-hosted"      // built on somebody's own machine
+	OtherRepository Forgery = "other-repository" // by the same workflow in a fork
+	OtherWorkflow   Forgery = "other-workflow"   // by another file of the same repository
+	OtherIDs        Forgery = "other-ids"        // by a repository that was made anew under the old name
+	PullRequest     Forgery = "pull-request"     // before anybody merged it
+	Branch          Forgery = "branch"           // of a branch where a tag was asked for
+
+	LyingRunner Forgery = "lying-runner" // self-hosted; the provenance says it was not
+	LyingCommit Forgery = "lying-commit" // of another commit than the provenance says
+)
+
+// forgeries say how the job that signs differs from the honest one, and whether
+// the provenance says so.
+var forgeries = map[Forgery]struct {
+	signer func(honest githubtest.Claims) githubtest.Claims
+	lies   bool
+}{
+	SelfHosted:      {signer: selfHosted},
+	LyingRunner:     {signer: selfHosted, lies: true},
+	OtherRepository: {signer: fork},
+	PullRequest: {signer: func(c githubtest.Claims) githubtest.Claims {
+		c = githubtest.ReleaseJob(c.Repository, workflow, "refs/pull/7/merge", "")
+		c.EventName, c.RefProtected = "pull_request", "false"
+		return c
+	}},
+	Branch: {signer: func(c githubtest.Claims) githubtest.Claims {
+		return githubtest.ReleaseJob(c.Repository, workflow, "refs/heads/main", "")
+	}},
+	OtherWorkflow: {signer: func(c githubtest.Claims) githubtest.Claims {
+		return githubtest.ReleaseJob(c.Repository, "nightly.yml", c.Ref, "")
+	}},
+	OtherIDs: {signer: func(c githubtest.Claims) githubtest.Claims {
+		c.RepositoryID, c.RepositoryOwnerID = "900000001", "900000002"
+		return c
+	}},
+	LyingCommit: {lies: true, signer: func(c githubtest.Claims) githubtest.Claims {
+		c.SHA = strings.Repeat("6", 40)
+		return c
+	}},
+}
+
+func selfHosted(c githubtest.Claims) githubtest.Claims {
+	c.RunnerEnvironment = "self-hosted"
+	return c
+}
+
+func fork(c githubtest.Claims) githubtest.Claims {
+	return githubtest.ReleaseJob("mallory/widget", workflow, c.Ref, "")
+}
+
+// Forge replaces the bundle of a file that Build wrote.
+func (w *World) Forge(path string, how Forgery) error {
+	f, ok := forgeries[how]
+	if !ok {
+		return fmt.Errorf("no forgery is called %q", how)
+	}
+	version, err := versionOf(path)
+	if err != nil {
+		return err
+	}
+	honest := w.BuildJob(version)
+	signer := f.signer(honest)
+	if f.lies {
+		return w.Attest(path, signer, honest)
+	}
+	return w.Attest(path, signer, signer)
+}
+
+// versionOf is the version in the name of one of the project's distributions.
+func versionOf(path string) (string, error) {
+	name := strings.TrimSuffix(filepath.Base(path), ".tar.gz")
+	parts := strings.Split(name, "-")
+	if len(parts) < 2 || parts[0] != Project {
+		return "", fmt.Errorf("%s: not a distribution of %s", path, Project)
+	}
+	return parts[1], nil
+}
+
+// Rename gives a file and its bundle another name, as one who hopes that only
+// the bytes are looked at.
+func Rename(path, name string) error {
+	to := filepath.Join(filepath.Dir(path), name)
+	if err := os.Rename(path, to); err != nil {
+		return err
+	}
+	return os.Rename(BundleOf(path), BundleOf(to))
+}

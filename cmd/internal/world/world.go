@@ -1,0 +1,166 @@
+// Package world is everything around distgate on one machine: a GitHub, a
+// Sigstore and a package index on loopback addresses, and a small Python
+// project, widget, whose people release with them.
+//
+//	w, err := world.Start(ctx)
+//	defer w.Close()
+//	err = w.WriteProject(dir)                        // distgate.toml, trusted_root.json, allowed_signers, keys/
+//	err = w.Build(filepath.Join(dir, "dist"), "1.0") // wheels, sdist, a bundle beside each
+//	env := w.Env(w.PublishJob())                     // what the one job that may publish finds in its environment
+//
+// The parts are the emulators, over real HTTP and with real cryptography, and
+// they trust each other as the real ones do: Fulcio certifies whoever holds an
+// ID token of this GitHub, and the index takes files from whoever holds one and
+// is widget's trusted publisher, with attestations that this Sigstore vouches
+// for. Nobody else in the world trusts any of it, and it all ends with Close.
+//
+// What an attacker would make is made here too: World.Forge signs for a file
+// in a job that the policy does not allow, or one that lies about itself.
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/distgate/distgate/attest/sigstoretest"
+	"github.com/distgate/distgate/publish/pypitest"
+	"github.com/distgate/distgate/workflows/githubtest"
+)
+
+// The project and where it lives on GitHub. It is built in one repository and
+// released from another, as numpy is.
+const (
+	Project           = "widget"
+	Repository        = "acme/widget"
+	ReleaseRepository = "acme/widget-release"
+	Environment       = "pypi"
+	IndexName         = "local" // in distgate.toml, and the audience of the index
+
+	workflow = "release.yml"
+)
+
+// World is the emulators, running, and the people of the project.
+type World struct {
+	github   *githubtest.GitHub
+	sigstore *sigstoretest.Sigstore
+	index    *pypitest.Index
+	people   []person
+	servers  []*http.Server
+	at       addresses
+}
+
+// addresses are the base URLs, without a slash at the end.
+type addresses struct{ github, sigstore, index string }
+
+// Start brings up a world in which widget has never been released. Requests
+// end with ctx.
+func Start(ctx context.Context) (*World, error) {
+	people, err := newPeople()
+	if err != nil {
+		return nil, err
+	}
+	w := &World{people: people}
+	if err := w.start(ctx); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func (w *World) start(ctx context.Context) (err error) {
+	if w.at.github, err = w.serve(ctx, func(base string) (http.Handler, error) {
+		w.github, err = githubtest.New(base, time.Now)
+		return w.github, err
+	}); err != nil {
+		return err
+	}
+	if w.at.sigstore, err = w.serve(ctx, func(string) (http.Handler, error) {
+		if w.sigstore, err = sigstoretest.New(); err != nil {
+			return nil, err
+		}
+		return w.sigstore.Handler(w.github.Issuer()), nil
+	}); err != nil {
+		return err
+	}
+	w.at.index, err = w.serve(ctx, func(string) (http.Handler, error) {
+		w.index, err = w.newIndex()
+		return w.index, err
+	})
+	return err
+}
+
+// newIndex is an index where widget has its trusted publisher, and no files.
+func (w *World) newIndex() (*pypitest.Index, error) {
+	index, err := pypitest.New(pypitest.Config{
+		Audience:     IndexName,
+		Issuers:      []string{w.github.Issuer()},
+		TrustedRoots: [][]byte{w.sigstore.TrustedRoot()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	job := w.PublishJob()
+	return index, index.AddProject(Project, pypitest.Publisher{
+		Repository:  job.Repository,
+		OwnerID:     job.RepositoryOwnerID,
+		Workflow:    workflow,
+		Environment: Environment,
+	})
+}
+
+// serve listens on a free port of this machine, and then serves what is made
+// for that address.
+func (w *World) serve(ctx context.Context, handler func(base string) (http.Handler, error)) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	base := "http://" + listener.Addr().String()
+	h, err := handler(base)
+	if err != nil {
+		return "", errors.Join(err, listener.Close())
+	}
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	w.servers = append(w.servers, server)
+	go server.Serve(listener)
+	return base, nil
+}
+
+// Close ends the world. Files that were written elsewhere stay.
+func (w *World) Close() error {
+	var errs []error
+	for _, s := range w.servers {
+		errs = append(errs, s.Close())
+	}
+	if w.index != nil {
+		errs = append(errs, w.index.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// GitHubURL is the address of GitHub, and the issuer of its ID tokens.
+func (w *World) GitHubURL() string { return w.at.github }
+
+// SigstoreURL is the address of Fulcio, Rekor and the timestamp authority.
+func (w *World) SigstoreURL() string { return w.at.sigstore }
+
+// SimpleURL is what pip takes as its --index-url.
+func (w *World) SimpleURL() string { return w.at.index + "/simple/" }
+
+// Index is the index as its administrators see it.
+func (w *World) Index() *pypitest.Index { return w.index }
+
+// describe names the file in an error that speaks of its content alone.
+func describe(file string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
