@@ -83,18 +83,8 @@ func (w Waiting) Error() string {
 // A record that does not count is reported with the rule that it broke, and
 // takes nothing from the others. The order of the records does not matter.
 func Check(s staging.Staged, records []staging.Record, p Policy, now time.Time) (Approved, error) {
-	if now.IsZero() {
-		return Approved{}, errors.New("votes: want the time at which they are counted, got none")
-	}
-	review, err := Show(s, p)
+	t, err := newTally(s, p, now)
 	if err != nil {
-		return Approved{}, err
-	}
-	if err := p.Check(now); err != nil {
-		return Approved{}, err
-	}
-	t := tally{review: review, policy: p, now: now, yes: map[int64]Ballot{}, no: map[int64]Ballot{}}
-	if t.shown, err = review.Digest(); err != nil {
 		return Approved{}, err
 	}
 	for _, r := range records {
@@ -104,6 +94,34 @@ func Check(s staging.Staged, records []staging.Record, p Policy, now time.Time) 
 		return Approved{}, err
 	}
 	return Approved{staged: s, solo: p.Solo, ballots: sorted(t.yes), refused: t.refused}, nil
+}
+
+// Judge reads one vote on a staged release and says whose it is, or by which
+// rules it would not count. Nothing is counted.
+func Judge(s staging.Staged, r staging.Record, p Policy, now time.Time) (Ballot, error) {
+	t, err := newTally(s, p, now)
+	if err != nil {
+		return Ballot{}, err
+	}
+	ballot, no := t.judge(r)
+	return ballot, no.Err()
+}
+
+// newTally begins to count the votes on a release, under a policy that could
+// be satisfied.
+func newTally(s staging.Staged, p Policy, now time.Time) (tally, error) {
+	if now.IsZero() {
+		return tally{}, errors.New("votes: want the time at which they are counted, got none")
+	}
+	review, err := Show(s, p)
+	if err != nil {
+		return tally{}, err
+	}
+	if err := p.Check(now); err != nil {
+		return tally{}, err
+	}
+	shown, err := review.Digest()
+	return tally{review: review, shown: shown, policy: p, now: now, yes: map[int64]Ballot{}, no: map[int64]Ballot{}}, err
 }
 
 // tally is the counting of one release's votes.

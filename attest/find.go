@@ -24,6 +24,7 @@ type Found struct {
 
 	bundles []string        // paths of bundle files
 	named   map[string]bool // of those, the ones that the user named
+	strays  map[string]bool // and those that only lie in the same folder as a file that was named
 }
 
 // bundleSuffixes are the endings by which bundle files are known: Sigstore's,
@@ -39,36 +40,37 @@ func isBundle(name string) bool {
 // and those that are named as bundles. Any file named is taken for a
 // distribution, unless it ends as a bundle does; in a folder the others are
 // listed.
-func Find(paths, bundles []string) (Found, error) {
-	f := Found{named: map[string]bool{}}
+func Find(paths, bundles []string) (*Found, error) {
+	f := &Found{named: map[string]bool{}, strays: map[string]bool{}}
 	folders := map[string]bool{}
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			return Found{}, err
+			return nil, err
 		case info.IsDir():
 			err = f.folder(path)
 			folders[filepath.Clean(path)] = true
 		case isBundle(path):
-			f.bundles = append(f.bundles, path)
+			bundles = append(bundles, path)
 		default:
 			f.Distributions = append(f.Distributions, path)
 		}
 		if err != nil {
-			return Found{}, err
+			return nil, err
 		}
 	}
 	for _, path := range f.Distributions {
 		if dir := filepath.Dir(path); !folders[dir] {
 			folders[dir] = true
 			if err := f.besides(dir); err != nil {
-				return Found{}, err
+				return nil, err
 			}
 		}
 	}
 	for _, path := range bundles {
 		f.bundles, f.named[path] = append(f.bundles, path), true
+		delete(f.strays, path)
 	}
 	for _, list := range []*[]string{&f.Distributions, &f.bundles, &f.Others} {
 		slices.Sort(*list)
@@ -98,9 +100,14 @@ func (f *Found) folder(dir string) error {
 func (f *Found) besides(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if isBundle(e.Name()) {
-			f.bundles = append(f.bundles, filepath.Join(dir, e.Name()))
+		path := filepath.Join(dir, e.Name())
+		if !isBundle(path) {
+			continue
 		}
+		f.bundles = append(f.bundles, path)
+		f.strays[path] = !slices.ContainsFunc(f.Distributions, func(d string) bool {
+			return strings.HasPrefix(path, filepath.Clean(d)+".")
+		})
 	}
 	return err
 }
@@ -112,7 +119,7 @@ type Take func(ctx context.Context, path string) (dist.File, dist.Info, error)
 // beside it under its name, and of the others those that claim to be about it.
 // What cannot be read as what it is becomes a candidate with its refusals, so
 // that no verdict can leave it out. Files are taken in parallel.
-func (f Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
+func (f *Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
 	bundles, candidates, err := f.parse()
 	if err != nil {
 		return nil, err
@@ -137,7 +144,7 @@ func (f Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
 
 // parse reads every bundle file. A bad one is a candidate of its own, with
 // nothing but its refusals.
-func (f Found) parse() (map[string][]Bundle, []Candidate, error) {
+func (f *Found) parse() (map[string][]Bundle, []Candidate, error) {
 	parsed := make([][]Bundle, len(f.bundles))
 	refused := make([]rule.Refusals, len(f.bundles))
 	var group errgroup.Group
@@ -157,7 +164,9 @@ func (f Found) parse() (map[string][]Bundle, []Candidate, error) {
 	bundles, bad := map[string][]Bundle{}, []Candidate(nil)
 	for i, path := range f.bundles {
 		bundles[path] = parsed[i]
-		if len(refused[i]) > 0 {
+		if f.strays[path] && len(refused[i]) > 0 {
+			f.Others = append(f.Others, path)
+		} else if len(refused[i]) > 0 {
 			bad = append(bad, Candidate{Refused: refused[i]})
 		}
 	}
@@ -176,7 +185,7 @@ func readBundles(path string) ([]Bundle, error) {
 // about picks a file's bundles. A bundle that lies beside the file under its
 // name must answer for it; so must one that the user named, where no other
 // speaks of the file.
-func (f Found) about(path string, file dist.File, bundles map[string][]Bundle) (chosen []Bundle) {
+func (f *Found) about(path string, file dist.File, bundles map[string][]Bundle) (chosen []Bundle) {
 	var named []Bundle
 	for _, source := range slices.Sorted(maps.Keys(bundles)) {
 		if strings.HasPrefix(source, path+".") {

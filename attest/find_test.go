@@ -56,6 +56,9 @@ func TestBundlesAreFoundBesideFiles(t *testing.T) {
 		"beside, of another": {map[string][]byte{wheel + ".sigstore.json": forOther, sdist + ".sigstore.json": forB}, []string{"."}, nil, []rule.ID{rule.SubjectDigest}, nil},
 		"named, of another":  {map[string][]byte{"../a": forA}, []string{sdist}, []string{"../a"}, []rule.ID{rule.SubjectMissing}, nil},
 		"a broken bundle":    {map[string][]byte{"all.jsonl": lines, "broken.sigstore.json": []byte("{")}, []string{"."}, nil, []rule.ID{rule.BundleMalformed}, nil},
+		"a stray broken one": {map[string][]byte{"all.jsonl": lines, "broken.jsonl": []byte("{")}, []string{wheel, sdist}, nil, nil, []string{"broken.jsonl"}},
+		"broken and named":   {map[string][]byte{"all.jsonl": lines, "broken.jsonl": []byte("{")}, []string{wheel, sdist, "broken.jsonl"}, nil, []rule.ID{rule.BundleMalformed}, nil},
+		"broken and beside":  {map[string][]byte{"all.jsonl": lines, wheel + ".sigstore": []byte("{")}, []string{wheel, sdist}, nil, []rule.ID{rule.BundleMalformed}, nil},
 		"an empty bundle":    {map[string][]byte{"all.jsonl": lines, wheel + ".provenance": nil}, []string{"."}, nil, []rule.ID{rule.BundleMalformed}, nil},
 		"others are listed":  {map[string][]byte{"all.jsonl": lines, "README.md": nil}, []string{"."}, nil, nil, []string{"README.md"}},
 	} {

@@ -1,5 +1,18 @@
 package rule
 
-// The rules that command judges by.
+// The rules that the command judges by itself.
+const (
+	PolicyKey   ID = "policy-key"
+	PolicyValue ID = "policy-value"
+	FileUnknown ID = "file-unknown"
+)
 
-var commandStories = map[ID]string{}
+var commandStories = map[ID]string{
+	PolicyKey: `distgate.toml has a key that distgate does not know. A key that was misspelled would
+otherwise be a rule that nobody enforces.`,
+	PolicyValue: `A value of distgate.toml is missing or is not what its key takes. No part of the policy
+has a default that lets more through, so the release is not looked at before this is right.`,
+	FileUnknown: `The folder holds something that is neither a distribution nor a bundle. distgate does
+not guess what belongs to a release: take it out of the folder, or name it under build.leave-out with a
+reason, which the review then shows.`,
+}

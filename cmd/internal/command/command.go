@@ -1,0 +1,147 @@
+// Package command is the distgate command: verbs, the policy file, wiring,
+// rendering and exit codes. Below it nothing prints, exits, or reads flags or
+// the environment.
+//
+// A verb is: parse, call a few rooms, render. Each has a file of its own.
+// [Main] runs one of them over the [Streams] that it is given, so that a test
+// and the sandbox play it as a user types it.
+//
+// # Output
+//
+// Stdout is the result: text, or with --json the same facts. Stderr is progress
+// and everything else. The text goes through one printer, which escapes
+// whatever came from outside: no escape sequence, no markup, no bidi control and
+// no workflow command reaches a terminal or a job log (see escape.go).
+//
+// # Exit codes
+//
+//	0  done
+//	1  refused: a rule said no ([rule.Refusals])
+//	2  wrong usage, or a malformed policy
+//	3  could not decide: a disk, a network, a permission
+//	4  waiting for votes ([approval.Waiting])
+package command
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// The exit codes.
+const (
+	exitDone = iota
+	exitRefused
+	exitUsage
+	exitUndecided
+	exitWaiting
+)
+
+// Streams are the world of one run: what a process has, as values.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      func(string) string
+	Now      func() time.Time
+	Terminal bool // In and Err are a person's terminal
+}
+
+// System is the world of this process.
+func System() Streams {
+	return Streams{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Now: time.Now,
+		Terminal: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
+	}
+}
+
+// Main runs one verb and returns the exit code. An interrupt ends it as a
+// context that is done does: side effects stop at the next safe point.
+func Main(ctx context.Context, args []string, s Streams) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot(s)
+	root.SetArgs(args)
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	err := root.ExecuteContext(ctx)
+	p := printer{s.Err}
+	p.failure(err)
+	return exitCode(err)
+}
+
+func newRoot(s Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "distgate",
+		Short: "The release gate for Python projects",
+		Long: `distgate takes in the wheels and the sdist that a build made, proves where
+each came from, holds them still while people look and vote, and uploads
+exactly those bytes to PyPI.
+
+A release goes through the verbs in this order:
+
+    verify    what do these files and their bundles prove?
+    stage     put a verified release into the store; prints its digest
+    review    what a person looks at before voting
+    approve   vote for it (or reject it)
+    publish   upload what was approved, and confirm what the index serves
+    status    where every release stands, and the next command`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	for _, verb := range []*cobra.Command{
+		newVerify(s), newStage(s), newReview(s), newApprove(s), newReject(s), newPublish(s), newStatus(s),
+	} {
+		verb.Args = usage(verb.Args)
+		root.AddCommand(verb)
+	}
+	return root
+}
+
+// usage makes a wrong number of arguments a wrong usage.
+func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, given []string) error {
+		if err := args(c, given); err != nil {
+			return usagef("usage: " + c.UseLine())
+		}
+		return nil
+	}
+}
+
+// usageError is an error in how distgate was called, or in the policy.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(text string) error { return usageError{errors.New(text)} }
+
+// exitCode tells errors apart by their types.
+func exitCode(err error) int {
+	var wrong usageError
+	var refused rule.Refusals
+	var waiting approval.Waiting
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &wrong) || isUnknownCommand(err):
+		return exitUsage
+	case errors.As(err, &refused):
+		return exitRefused
+	case errors.As(err, &waiting):
+		return exitWaiting
+	}
+	return exitUndecided
+}

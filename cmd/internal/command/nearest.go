@@ -1,0 +1,63 @@
+package command
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// nearestKey is the known key of distgate.toml that takes the fewest changed
+// letters.
+func nearestKey(unknown string) string {
+	known := knownKeys(reflect.TypeFor[policyFile](), "")
+	return slices.MinFunc(known, func(a, b string) int {
+		return distance(pattern(a, unknown), unknown) - distance(pattern(b, unknown), unknown)
+	})
+}
+
+// pattern puts the index that unknown names in the place of NAME.
+func pattern(known, unknown string) string {
+	parts := strings.Split(unknown, ".")
+	if len(parts) < 3 {
+		return known
+	}
+	return strings.Replace(known, "NAME", parts[1], 1)
+}
+
+// knownKeys reads the keys off the structs, so that there is one list of them.
+func knownKeys(t reflect.Type, prefix string) (keys []string) {
+	for t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct {
+		return knownKeys(t.Elem(), prefix+"NAME.")
+	}
+	if t.Kind() != reflect.Struct {
+		return []string{strings.TrimSuffix(prefix, ".")}
+	}
+	for i := range t.NumField() {
+		keys = append(keys, knownKeys(t.Field(i).Type, prefix+t.Field(i).Tag.Get("toml")+".")...)
+	}
+	return keys
+}
+
+// distance is Levenshtein's: the letters to insert, delete or change.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

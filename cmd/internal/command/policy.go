@@ -1,0 +1,445 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/publish"
+	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// maxPolicyFile bounds distgate.toml and every file that it names.
+const maxPolicyFile = 1 << 20
+
+// Schema is the JSON Schema of distgate.toml, for editors.
+//
+//go:embed distgate.schema.json
+var Schema []byte
+
+// policyFile is distgate.toml as it is written: one table for each room.
+type policyFile struct {
+	Project  string                `toml:"project"`
+	Build    buildTable            `toml:"build"`
+	Roots    []rootTable           `toml:"root"`
+	Index    map[string]indexTable `toml:"index"`
+	Publish  publishTable          `toml:"publish"`
+	Sigstore sigstoreTable         `toml:"sigstore"`
+	Approval approvalTable         `toml:"approval"`
+	People   map[string][]string   `toml:"people"`
+}
+
+type buildTable struct {
+	Repository   string          `toml:"repository"`
+	RepositoryID string          `toml:"repository-id"`
+	OwnerID      string          `toml:"owner-id"`
+	Workflow     string          `toml:"workflow"`
+	Refs         []string        `toml:"refs"`
+	Hosted       string          `toml:"hosted"`
+	Runner       string          `toml:"runner"`
+	Signer       string          `toml:"signer"`
+	Triggers     []string        `toml:"triggers"`
+	Environment  string          `toml:"environment"`
+	Issuer       string          `toml:"issuer"`
+	LeaveOut     []leaveOutTable `toml:"leave-out"`
+}
+
+type leaveOutTable struct {
+	Files  string `toml:"files"`
+	Reason string `toml:"reason"`
+}
+
+type rootTable struct {
+	File string `toml:"file"`
+	TUF  string `toml:"tuf"`
+	Root string `toml:"root"`
+}
+
+type indexTable struct {
+	Upload      string   `toml:"upload"`
+	Simple      string   `toml:"simple"`
+	Integrity   string   `toml:"integrity"`
+	Files       []string `toml:"files"`
+	Audience    string   `toml:"audience"`
+	Environment string   `toml:"environment"`
+	Patience    string   `toml:"patience"`
+}
+
+type publishTable struct {
+	Repository   string   `toml:"repository"`
+	RepositoryID string   `toml:"repository-id"`
+	OwnerID      string   `toml:"owner-id"`
+	Workflow     string   `toml:"workflow"`
+	Refs         []string `toml:"refs"`
+	Triggers     []string `toml:"triggers"`
+	Issuer       string   `toml:"issuer"`
+}
+
+type sigstoreTable struct {
+	Fulcio string `toml:"fulcio"`
+	Rekor  string `toml:"rekor"`
+	TSA    string `toml:"tsa"`
+	Root   string `toml:"root"`
+}
+
+type approvalTable struct {
+	Need    int    `toml:"need"`
+	MaxAge  string `toml:"max-age"`
+	Signers string `toml:"signers"`
+	People  string `toml:"people"`
+}
+
+// policy is distgate.toml and every file that it names, read and judged: what
+// each room takes, and no more of the file.
+type policy struct {
+	file     string // path of distgate.toml
+	table    policyFile
+	files    []staging.PolicyFile // all that was read
+	project  string
+	roots    map[string]attest.Root // by the name in [[root]]
+	verifier *attest.Verifier
+	build    attest.Policy
+	approval approval.Policy
+}
+
+// loadPolicy reads and judges the policy. Everything that is wrong with it is a
+// usage error, since no release was judged; what cannot be read is not.
+func loadPolicy(ctx context.Context, file, cache string, now time.Time) (policy, error) {
+	p := policy{file: file, roots: map[string]attest.Root{}}
+	err := p.load(ctx, cache, now)
+	if refused := (rule.Refusals)(nil); errors.As(err, &refused) {
+		return policy{}, usageError{err}
+	}
+	return p, err
+}
+
+func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
+	raw, err := p.read(filepath.Base(p.file))
+	if err != nil {
+		return err
+	}
+	if err := decodePolicy(p.file, raw, &p.table); err != nil {
+		return err
+	}
+	if p.project, err = dist.NormalizeName(p.table.Project); err != nil {
+		return p.refuse("project", "the project's name on the index", p.table.Project)
+	}
+	if p.build, err = p.table.Build.policy(p); err != nil {
+		return err
+	}
+	if err := p.loadRoots(ctx, cache); err != nil {
+		return err
+	}
+	if p.approval, err = p.voting(); err != nil {
+		return err
+	}
+	return p.approval.Check(now)
+}
+
+// read reads a file of the policy, by its path relative to distgate.toml, and
+// keeps its bytes: they are part of what is approved.
+func (p *policy) read(name string) ([]byte, error) {
+	if !filepath.IsLocal(name) {
+		return nil, p.refuse(name, "a path beside "+filepath.Base(p.file), name)
+	}
+	name = filepath.ToSlash(filepath.Clean(name))
+	for _, f := range p.files {
+		if f.Name == name {
+			return f.Raw, nil
+		}
+	}
+	file, err := os.Open(filepath.Join(filepath.Dir(p.file), filepath.FromSlash(name)))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, maxPolicyFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxPolicyFile || len(raw) == 0 {
+		return nil, p.refuse(name, fmt.Sprintf("1 to %d bytes", maxPolicyFile), "a file of another size")
+	}
+	p.files = append(p.files, staging.PolicyFile{Name: name, Raw: raw})
+	return raw, nil
+}
+
+func (p *policy) refuse(key, want, got string) rule.Refusals {
+	return rule.Refusals{{File: p.file, Rule: rule.PolicyValue, Want: key + ": " + want,
+		Got: orNothing(got), Hint: "correct it in " + p.file}}
+}
+
+// decodePolicy is strict: an unknown key is refused, with the nearest known one.
+func decodePolicy(file string, raw []byte, into *policyFile) error {
+	decoder := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields()
+	err := decoder.Decode(into)
+	var unknown *toml.StrictMissingError
+	var wrong *toml.DecodeError
+	switch {
+	case errors.As(err, &unknown):
+		var no rule.Refusals
+		for _, e := range unknown.Errors {
+			row, _ := e.Position()
+			key := strings.Join(e.Key(), ".")
+			no = append(no, rule.Refusal{File: fmt.Sprintf("%s:%d", file, row), Rule: rule.PolicyKey,
+				Want: "a key that distgate knows", Got: key, Hint: "did you mean " + nearestKey(key) + "?"})
+		}
+		return no
+	case errors.As(err, &wrong):
+		row, column := wrong.Position()
+		return rule.Refusals{{File: fmt.Sprintf("%s:%d:%d", file, row, column), Rule: rule.PolicyValue,
+			Want: "TOML as the README shows it", Got: wrong.Error(), Hint: "correct this line"}}
+	case err != nil:
+		return rule.Refusals{{File: file, Rule: rule.PolicyValue,
+			Want: "TOML as the README shows it", Got: err.Error(), Hint: "correct the file"}}
+	}
+	return nil
+}
+
+func (b buildTable) policy(p *policy) (attest.Policy, error) {
+	owner, name, _ := strings.Cut(b.Repository, "/")
+	for _, row := range []struct {
+		holds          bool
+		key, want, got string
+	}{
+		{owner != "" && name != "" && !strings.Contains(name, "/"), "repository", "owner/name", b.Repository},
+		{isNumber(b.RepositoryID), "repository-id", "the number that `gh api repos/" + b.Repository + " --jq .id` prints", b.RepositoryID},
+		{isNumber(b.OwnerID), "owner-id", "the number that `gh api users/" + owner + " --jq .id` prints", b.OwnerID},
+		{strings.HasPrefix(b.Workflow, ".github/workflows/"), "workflow", "a path as .github/workflows/NAME.yml", b.Workflow},
+		{len(b.Refs) > 0 && !slices.Contains(b.Refs, ""), "refs", "the refs that releases are built from", strings.Join(b.Refs, ", ")},
+		{!slices.ContainsFunc(b.Triggers, func(t string) bool { return t == "" || t == "pull_request_target" }), "triggers",
+			"events that no stranger can start with the repository's secrets", strings.Join(b.Triggers, ", ")},
+		{b.Hosted == string(attest.Certificate) || b.Hosted == string(attest.EveryJob), "hosted", `"every-job" or "certificate"`, b.Hosted},
+	} {
+		if !row.holds {
+			return attest.Policy{}, p.refuse("build."+row.key, row.want, row.got)
+		}
+	}
+	build := attest.Workflow(b.Repository, b.Workflow)
+	build.RepositoryID = attest.Exactly(b.RepositoryID)
+	build.OwnerID = attest.Exactly(b.OwnerID)
+	build.Ref = attest.Glob(b.Refs...)
+	build.Hosted = attest.Hosted(b.Hosted)
+	build.Accept = attest.Provenance()
+	build.Environment = attest.AbsentOr(b.Environment)
+	if b.Runner != "" {
+		build.Runner = attest.Exactly(b.Runner)
+	}
+	if b.Signer != "" {
+		build.SAN, build.Signer = attest.Exactly(b.Signer), attest.Exactly(b.Signer)
+	}
+	if len(b.Triggers) > 0 {
+		build.Trigger = attest.Exactly(b.Triggers...)
+	}
+	if b.Issuer != "" {
+		build.Issuer = attest.Exactly(b.Issuer)
+	}
+	return build, nil
+}
+
+func isNumber(s string) bool {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return err == nil && n > 0 && strconv.FormatInt(n, 10) == s
+}
+
+// loadRoots loads every [[root]], in the order of the file.
+func (p *policy) loadRoots(ctx context.Context, cache string) error {
+	var roots []attest.Root
+	for _, r := range p.table.Roots {
+		name, root, err := p.loadRoot(ctx, r, cache)
+		if err != nil {
+			return err
+		}
+		if _, twice := p.roots[name]; twice {
+			return p.refuse("root", "each root once", name)
+		}
+		p.roots[name], roots = root, append(roots, root)
+	}
+	if len(roots) == 0 {
+		return p.refuse("root", "at least one [[root]] with a file or a TUF repository", "")
+	}
+	var err error
+	p.verifier, err = attest.NewVerifier(roots...)
+	return err
+}
+
+func (p *policy) loadRoot(ctx context.Context, r rootTable, cache string) (string, attest.Root, error) {
+	if (r.File == "") == (r.TUF == "") {
+		return "", attest.Root{}, p.refuse("root", "file or tuf, one of them", r.File+r.TUF)
+	}
+	if r.File != "" {
+		raw, err := p.read(r.File)
+		if err != nil {
+			return "", attest.Root{}, err
+		}
+		root, err := attest.LoadRoot(r.File, bytes.NewReader(raw))
+		return r.File, root, err
+	}
+	publicGood, trust := attest.PublicGoodTUF()
+	if r.Root != "" {
+		var err error
+		if trust, err = p.read(r.Root); err != nil {
+			return "", attest.Root{}, err
+		}
+	} else if r.TUF != publicGood {
+		return "", attest.Root{}, p.refuse("root.root", "the root.json of "+r.TUF, "")
+	}
+	root, raw, err := attest.FetchRoot(ctx, r.TUF, trust, cache)
+	if err == nil {
+		_, host, _ := strings.Cut(r.TUF, "://")
+		p.files = append(p.files, staging.PolicyFile{Name: "tuf/" + strings.ReplaceAll(host, ":", "_") + "/trusted_root.json", Raw: raw})
+	}
+	return r.TUF, root, err
+}
+
+func (p *policy) voting() (approval.Policy, error) {
+	v := p.table.Approval
+	age, err := time.ParseDuration(v.MaxAge)
+	if err != nil {
+		return approval.Policy{}, p.refuse("approval.max-age", `how long an approval holds, as "72h"`, v.MaxAge)
+	}
+	if v.People != "" && v.People != "solo" {
+		return approval.Policy{}, p.refuse("approval.people", `"solo", or no such key`, v.People)
+	}
+	if v.Signers == "" {
+		return approval.Policy{}, p.refuse("approval.signers", "the path of an allowed_signers file", "")
+	}
+	raw, err := p.read(v.Signers)
+	if err != nil {
+		return approval.Policy{}, err
+	}
+	signers, err := approval.ParseAllowedSigners(v.Signers, bytes.NewReader(raw))
+	if err != nil {
+		return approval.Policy{}, err
+	}
+	voting := approval.Policy{Need: v.Need, MaxAge: age, Solo: v.People == "solo", Signers: signers}
+	for _, id := range slices.Sorted(maps.Keys(p.table.People)) {
+		if !isNumber(id) {
+			return approval.Policy{}, p.refuse("people", "GitHub's numeric user ids", id)
+		}
+		github, _ := strconv.ParseInt(id, 10, 64)
+		voting.People = append(voting.People, approval.Person{GitHub: github, Principals: p.table.People[id]})
+	}
+	return voting, nil
+}
+
+// indexName is the index that a verb means: the one named, or the only one.
+func (p policy) indexName(name string) (string, error) {
+	known := slices.Sorted(maps.Keys(p.table.Index))
+	switch {
+	case name == "" && len(known) == 1:
+		return known[0], nil
+	case len(known) == 0:
+		return "", usageError{p.refuse("index", "at least one [index.NAME]", "")}
+	case name == "":
+		return "", usagef("name one of the indexes with --index: " + strings.Join(known, ", "))
+	case !slices.Contains(known, name):
+		return "", usagef("the policy has no [index." + name + "]; it has " + strings.Join(known, ", "))
+	}
+	return name, nil
+}
+
+// staging is what must hold of a release for the index.
+func (p policy) staging(index string) (staging.Policy, error) {
+	s := staging.Policy{Project: p.project, Index: index, Environment: p.table.Index[index].Environment,
+		Build: p.build, Files: p.files}
+	if s.Environment == "" {
+		return s, usageError{p.refuse("index."+index+".environment", "the GitHub environment that publishes to it", "")}
+	}
+	for _, l := range p.table.Build.LeaveOut {
+		if l.Files == "" || l.Reason == "" {
+			return s, usageError{p.refuse("build.leave-out", "files and a reason", l.Files)}
+		}
+		s.LeaveOut = append(s.LeaveOut, staging.LeaveOut{Files: l.Files, Reason: l.Reason})
+	}
+	return s, nil
+}
+
+// index is the index to publish to. The two that everybody knows need no
+// addresses.
+func (p policy) index(name string) (*publish.Index, error) {
+	t := p.table.Index[name]
+	address := publish.Address{Name: name, Upload: t.Upload, Simple: t.Simple, Integrity: t.Integrity,
+		Files: t.Files, Audience: t.Audience, Patience: 15 * time.Minute}
+	switch bare := t.Upload == "" && t.Simple == "" && t.Integrity == "" && t.Audience == ""; {
+	case bare && name == "pypi":
+		address = publish.PyPI()
+	case bare && name == "testpypi":
+		address = publish.TestPyPI()
+	}
+	if t.Patience != "" {
+		patience, err := time.ParseDuration(t.Patience)
+		if err != nil {
+			return nil, usageError{p.refuse("index."+name+".patience", `a time as "15m"`, t.Patience)}
+		}
+		address.Patience = patience
+	}
+	index, err := publish.NewIndex(address)
+	return index, policyFault(err)
+}
+
+// publisher is the one job that may publish to the index.
+func (p policy) publisher(index string) (publish.Publisher, error) {
+	t := p.table.Publish
+	job := publish.Publisher{Issuer: t.Issuer, Repository: t.Repository, RepositoryID: t.RepositoryID, OwnerID: t.OwnerID,
+		Workflow: t.Workflow, Refs: t.Refs, Triggers: t.Triggers, Environment: p.table.Index[index].Environment}
+	if job.Issuer == "" {
+		job.Issuer = attest.GitHubIssuer
+	}
+	if len(job.Triggers) == 0 {
+		job.Triggers = attest.DefaultTriggers()
+	}
+	return job, policyFault(job.Check())
+}
+
+// signer signs as the job that runs distgate, with the public-good instance
+// where the policy names no other.
+func (p policy) signer(token attest.Token) (*attest.Signer, error) {
+	t := p.table.Sigstore
+	services := attest.Services{Fulcio: t.Fulcio, Rekor: t.Rekor, TSA: t.TSA}
+	if t.Fulcio == "" && t.Rekor == "" && t.TSA == "" {
+		services = attest.Services{Fulcio: "https://fulcio.sigstore.dev", Rekor: "https://rekor.sigstore.dev"}
+	}
+	name := t.Root
+	if name == "" && len(p.roots) == 1 {
+		for only := range p.roots {
+			name = only
+		}
+	}
+	root, ok := p.roots[name]
+	if !ok {
+		return nil, usageError{p.refuse("sigstore.root", "one of the [[root]]s: the one of the instance that signs", name)}
+	}
+	return attest.NewSigner(services, root, token)
+}
+
+// policyFault makes a refusal of the policy a usage error.
+func policyFault(err error) error {
+	if refused := (rule.Refusals)(nil); errors.As(err, &refused) {
+		return usageError{err}
+	}
+	return err
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}

@@ -1,0 +1,182 @@
+package command
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// The rules of the terminal:
+//
+//   - One word for each outcome, at the start of a line: verified, refused,
+//     staged, approved, waiting, published. No colour carries meaning.
+//   - Values stand in a column under their names, so that a digest fits into
+//     80 columns and can be copied whole.
+//   - A refusal ends with the next step to take.
+//   - No capital and no full stop in a line that is not a sentence.
+//   - Everything goes through line or field, which escape it.
+
+// printer writes text for people.
+type printer struct{ w io.Writer }
+
+// line writes one line. Arguments are escaped.
+func (p printer) line(format string, args ...any) {
+	for i, a := range args {
+		switch a := a.(type) {
+		case string:
+			args[i] = plain(a)
+		case error, fmt.Stringer:
+			args[i] = plain(fmt.Sprint(a))
+		}
+	}
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+const (
+	indent = 2
+	column = 13 // of values
+	width  = 80
+)
+
+// field writes a name and its value, which goes on under itself where it is
+// long.
+func (p printer) field(name, value string) {
+	pad := strings.Repeat(" ", column)
+	for i, part := range wrap(plain(value), width-column) {
+		if i == 0 {
+			fmt.Fprintf(p.w, "%*s%-*s%s\n", indent, "", column-indent, name, part)
+		} else {
+			fmt.Fprintln(p.w, pad+part)
+		}
+	}
+}
+
+// wrap breaks text at blanks into lines of at most n runes. A word that is
+// longer keeps a line to itself, so that digests and URLs stay whole.
+func wrap(text string, n int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// refusals writes each refusal whole, grouped by file.
+func (p printer) refusals(refused rule.Refusals) {
+	file := ""
+	for _, r := range refused {
+		if r.File != file {
+			file = r.File
+			p.line("refused    %s", r.File)
+		}
+		p.field("rule", string(r.Rule))
+		p.field("wanted", r.Want)
+		p.field("got", r.Got)
+		p.field("next", r.Hint)
+	}
+}
+
+// failure says why a verb ended without success.
+func (p printer) failure(err error) {
+	var refused rule.Refusals
+	var waiting approval.Waiting
+	var wrong usageError
+	switch {
+	case err == nil || errors.As(err, new(shown)):
+		return
+	case errors.As(err, &refused):
+		if errors.As(err, &wrong) {
+			p.line("the policy is malformed; nothing was judged")
+		}
+		p.refusals(refused)
+	case errors.As(err, &waiting):
+		p.waiting(waiting)
+	case errors.As(err, &wrong) || isUnknownCommand(err):
+		p.line("distgate: %s", err)
+		p.line("see distgate --help")
+	default:
+		p.line("distgate: could not decide: %s", err)
+	}
+}
+
+func (p printer) waiting(w approval.Waiting) {
+	p.line("waiting    for votes: %d of %d people approved %s", w.Have, w.Need, w.Release)
+	for _, b := range w.Ballots {
+		p.field("approved", fmt.Sprintf("%s at %s, until %s", b.By, utc(b.Issued), utc(b.Expires)))
+	}
+	p.field("may vote", strings.Join(w.May, ", "))
+	p.refusals(w.Refused)
+	p.field("next", "distgate approve "+w.Release.String()+" --key FILE")
+}
+
+// shown marks an error whose text is part of the result already.
+type shown struct{ error }
+
+func (s shown) Unwrap() error { return s.error }
+
+// isUnknownCommand recognises cobra's answer to a verb that does not exist: the
+// root command takes no arguments.
+func isUnknownCommand(err error) bool {
+	return strings.HasPrefix(err.Error(), "unknown command ")
+}
+
+// emit writes v as JSON for programs.
+func emit(w io.Writer, v any) error {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(ascii(raw), '\n'))
+	return err
+}
+
+func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// bytesText is a size in the unit that people read.
+func bytesText(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// plural is "1 file", "2 files".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// flags that several verbs share.
+type shared struct {
+	policy, store string
+	json          bool
+}
+
+func (f *shared) bind(c *cobra.Command) {
+	c.Flags().StringVar(&f.policy, "policy", "distgate.toml", "the policy `FILE`")
+	c.Flags().StringVar(&f.store, "store", "distgate-store", "the store's `DIR`")
+	c.Flags().BoolVar(&f.json, "json", false, "print the facts as JSON")
+}

@@ -1,0 +1,144 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/distgate/distgate/approval"
+)
+
+func newReview(s Streams) *cobra.Command {
+	var f shared
+	c := &cobra.Command{
+		Use:   "review RELEASE",
+		Short: "Show what a person looks at before voting",
+		Long: `Review proves a staged release again, byte by byte, and shows the facts: every
+file with its digest and evidence, what was proven and what was not, and who
+decides. RELEASE is a version, a release digest or the beginning of one.
+
+With --json it prints the exact bytes whose digest a vote names.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := openRelease(c.Context(), s, f, args[0])
+			if err != nil {
+				return err
+			}
+			review, err := approval.Show(r.staged, r.policy.approval)
+			if err != nil {
+				return policyFault(err)
+			}
+			if f.json {
+				return emit(s.Out, review)
+			}
+			printer{s.Out}.review(review)
+			return r.votes(c.Context(), s)
+		},
+	}
+	f.bind(c)
+	return c
+}
+
+// review shows the facts. A file's evidence is said once where all files have
+// the same.
+func (p printer) review(r approval.Review) {
+	p.line("%s %s for %s, environment %s", r.Project, r.Version, r.Index, r.Environment)
+	p.field("release", r.Release.String())
+	p.field("source", r.Source.Repository)
+	p.field("commit", r.Source.Commit)
+	p.field("ref", r.Source.Ref)
+	for _, run := range runs(r) {
+		p.field("built by", run)
+	}
+	p.line("\n%s, %s", plural(len(r.Files), "file"), bytesText(r.Bytes))
+	for _, f := range r.Files {
+		p.line("  %s", f.Name)
+		p.line("    %s  %s", f.Digest, fmt.Sprintf("%9s", bytesText(f.Size)))
+	}
+	for _, l := range r.LeftOut {
+		p.field("left out", l.Files+": "+l.Reason)
+	}
+	p.line("\nproven")
+	p.notes(r.Proven)
+	p.line("\nnot proven")
+	p.notes(r.NotProven)
+	p.line("\nwho decides")
+	p.field("need", plural(r.Voting.Need, "approval")+fmt.Sprintf(", each for at most %d h", r.Voting.MaxAge/3600))
+	for _, person := range r.Voting.People {
+		p.field("may vote", fmt.Sprintf("%s (GitHub user %d)", strings.Join(person.Principals, ", "), person.GitHub))
+	}
+	if r.Voting.Solo {
+		p.field("people", "one person builds and approves")
+	}
+	p.field("policy", r.Policy.Digest.String())
+	p.line("")
+}
+
+// runs are the workflow runs that built the files, each with what signed.
+func runs(r approval.Review) (list []string) {
+	seen := map[string]bool{}
+	for _, f := range r.Files {
+		for _, e := range f.Evidence {
+			text := e.Run + " on " + orNothing(e.Runner) + ", " + e.Trigger
+			if !seen[text] {
+				seen[text], list = true, append(list, text)
+			}
+		}
+	}
+	return list
+}
+
+func (p printer) notes(notes []approval.Note) {
+	for _, n := range notes {
+		for i, part := range wrap(plain(n.Text), width-4) {
+			mark := "  "
+			if i == 0 {
+				mark = "- "
+			}
+			fmt.Fprintln(p.w, "  "+mark+part)
+		}
+	}
+}
+
+// votes says where the release stands, and what comes next.
+func (r release) votes(ctx context.Context, s Streams) error {
+	approved, err := r.check(ctx, s)
+	p := printer{s.Out}
+	if err != nil {
+		p.failure(err)
+		if code := exitCode(err); code == exitUndecided || code == exitUsage {
+			return shown{err}
+		}
+		return nil
+	}
+	p.approved(approved)
+	p.field("next", "distgate publish "+r.staged.Manifest().Version)
+	return nil
+}
+
+// check counts the votes. Records that cannot be read are shown and decide
+// nothing.
+func (r release) check(ctx context.Context, s Streams) (approval.Approved, error) {
+	records, malformed, err := r.store.Records(ctx, r.staged.Digest(), approval.RecordKind)
+	if err != nil {
+		return approval.Approved{}, err
+	}
+	printer{s.Err}.refusals(malformed)
+	return approval.Check(r.staged, records, r.policy.approval, s.Now())
+}
+
+func (p printer) approved(a approval.Approved) {
+	p.line("approved   %s", a.Staged().Digest())
+	for _, b := range a.Ballots() {
+		p.field("by", fmt.Sprintf("%s at %s, until %s", b.By, utc(b.Issued), utc(b.Expires)))
+		if b.Reason != "" {
+			p.field("reason", b.Reason)
+		}
+	}
+	if a.Solo() {
+		p.field("people", "one person")
+	}
+	p.refusals(a.Refused())
+}

@@ -1,0 +1,150 @@
+package command
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+func newStage(s Streams) *cobra.Command {
+	var f shared
+	var index string
+	c := &cobra.Command{
+		Use:   "stage DIR",
+		Short: "Put a verified release into the store",
+		Long: `Stage copies every distribution of the folder into the store, hashing it on the
+way, verifies its SLSA provenance under the policy, and makes one release of all
+of them: an OCI artifact whose digest is what people vote for. One file that is
+refused refuses the release; nothing is left out unless the policy says so.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return runStage(c.Context(), s, f, args[0], index)
+		},
+	}
+	f.bind(c)
+	c.Flags().StringVar(&index, "index", "", "the index to release to, by its `NAME` in the policy")
+	return c
+}
+
+func runStage(ctx context.Context, s Streams, f shared, dir, index string) error {
+	p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
+	if err != nil {
+		return err
+	}
+	if index, err = p.indexName(index); err != nil {
+		return err
+	}
+	must, err := p.staging(index)
+	if err != nil {
+		return err
+	}
+	store, err := staging.OpenStore(f.store)
+	if err != nil {
+		return err
+	}
+	staged, err := stageFolder(ctx, s, store, must, p.verifier, dir)
+	if err != nil {
+		return err
+	}
+	return showStaged(s, f, staged)
+}
+
+func stageFolder(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, dir string) (staging.Staged, error) {
+	if info, err := os.Stat(dir); err != nil {
+		return staging.Staged{}, err
+	} else if !info.IsDir() {
+		return staging.Staged{}, usagef("stage takes a folder, so that nothing of a release is forgotten")
+	}
+	found, err := attest.Find([]string{dir}, nil)
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	found, refused := leaveOut(found, must)
+	bar := startProgress(s, "copy, hash and verify", totalSize(found.Distributions))
+	candidates, err := found.Collect(ctx, func(ctx context.Context, path string) (dist.File, dist.Info, error) {
+		return putFile(ctx, store, path, bar)
+	})
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	if len(refused) > 0 {
+		candidates = append(candidates, attest.Candidate{Refused: refused})
+	}
+	verdict, err := v.Verify(ctx, must.Build, candidates)
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	staged, err := staging.Stage(ctx, store, must, verdict)
+	if err == nil {
+		bar.finish()
+	}
+	return staged, err
+}
+
+// leaveOut takes out what the policy names, and refuses every other file that
+// is neither a distribution nor a bundle.
+func leaveOut(found *attest.Found, must staging.Policy) (*attest.Found, rule.Refusals) {
+	keep, no := *found, rule.Refusals(nil)
+	keep.Distributions = slices.DeleteFunc(slices.Clone(found.Distributions), func(path string) bool {
+		_, out := must.LeavesOut(filepath.Base(path))
+		return out
+	})
+	for _, path := range found.Others {
+		name := filepath.Base(path)
+		if _, out := must.LeavesOut(name); !out {
+			no = append(no, rule.Refusal{File: name, Rule: rule.FileUnknown, Want: "wheels, sdists and their bundles alone",
+				Got: "a file that is neither", Hint: "take it out of the folder, or add it to the policy: " +
+					`[[build.leave-out]] files = "` + name + `" reason = "…"`})
+		}
+	}
+	return &keep, no
+}
+
+// putFile copies a distribution into the store, and opens it there.
+func putFile(ctx context.Context, store *staging.Store, path string, bar *progress) (dist.File, dist.Info, error) {
+	source, err := os.Open(path)
+	if err != nil {
+		return dist.File{}, dist.Info{}, err
+	}
+	defer source.Close()
+	file, err := store.Blobs().Put(ctx, bar.reader(source), filepath.Base(path), dist.MaxSize)
+	if err != nil {
+		return dist.File{}, dist.Info{}, err
+	}
+	blob, err := store.Blobs().ReaderAt(file)
+	if err != nil {
+		return dist.File{}, dist.Info{}, err
+	}
+	defer blob.Close()
+	info, err := dist.Inspect(blob, file)
+	return file, info, err
+}
+
+func showStaged(s Streams, f shared, staged staging.Staged) error {
+	m := staged.Manifest()
+	if f.json {
+		return emit(s.Out, struct {
+			Release  dist.Digest      `json:"release"`
+			Manifest staging.Manifest `json:"manifest"`
+		}{staged.Digest(), m})
+	}
+	var total int64
+	for _, file := range m.Files {
+		total += file.Size
+	}
+	p := printer{s.Out}
+	p.line("staged     %s %s for %s: %s, %s", m.Project, m.Version, m.Index, plural(len(m.Files), "file"), bytesText(total))
+	p.field("release", staged.Digest().String())
+	p.field("source", m.Source.Repository)
+	p.field("commit", m.Source.Commit+" ("+m.Source.Ref+")")
+	p.field("next", "distgate review "+m.Version)
+	return nil
+}

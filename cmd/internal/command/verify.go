@@ -1,0 +1,321 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// signerFlags say who must have signed, where no policy file does.
+type signerFlags struct {
+	policy, repository, workflow, ref, signer, issuer, runner string
+	roots                                                     []string
+}
+
+func newVerify(s Streams) *cobra.Command {
+	var f signerFlags
+	var bundles []string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify PATH…",
+		Short: "What do these files and their bundles prove?",
+		Long: `Verify hashes and opens every wheel and sdist at the paths, finds the bundles
+that lie beside them (NAME.sigstore.json, NAME.*.attestation, NAME.provenance,
+*.jsonl), and says for each file what was proven, or which rule refused it.
+
+Who must have signed comes from the policy (--policy), or from the command line:
+
+    distgate verify dist --repository OWNER/REPO --workflow .github/workflows/release.yml
+    distgate verify FILE --signer alice@example.org --issuer https://… --runner none
+
+It takes SLSA provenance (how a file was built) and publish/v1 attestations (who
+published it) as evidence, and says which it has. Without --trusted-root, the
+root of Sigstore's public-good instance is fetched by TUF.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, paths []string) error {
+			found, err := attest.Find(paths, bundles)
+			if err != nil {
+				return err
+			}
+			build, verifier, err := f.judge(c.Context(), s)
+			if err != nil {
+				return err
+			}
+			result, err := verifyFound(c.Context(), s, found, build, verifier)
+			if err != nil {
+				return err
+			}
+			return result.show(s, asJSON)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.policy, "policy", "", "take signer and roots from this policy `FILE`")
+	flags.StringVar(&f.repository, "repository", "", "the `OWNER/REPO` that built")
+	flags.StringVar(&f.workflow, "workflow", "", "the `PATH` of the workflow that built")
+	flags.StringVar(&f.ref, "ref", "", "the only `REF` to accept (default: any, and it is shown)")
+	flags.StringVar(&f.signer, "signer", "", "the signer's whole `URI` or address (default: the workflow)")
+	flags.StringVar(&f.issuer, "issuer", "", "the `URL` that vouches for the signer (default: GitHub Actions')")
+	flags.StringVar(&f.runner, "runner", "", "the runner environment, a `VALUE` or none (default: github-hosted)")
+	flags.StringArrayVar(&f.roots, "trusted-root", nil, "a trusted_root.json `FILE` (repeatable)")
+	flags.StringArrayVar(&bundles, "bundle", nil, "a further bundle `FILE` (repeatable)")
+	flags.BoolVar(&asJSON, "json", false, "print the facts as JSON")
+	return c
+}
+
+// judge is the policy and the roots that the flags describe.
+func (f signerFlags) judge(ctx context.Context, s Streams) (attest.Policy, *attest.Verifier, error) {
+	if f.policy != "" {
+		if f.repository+f.workflow+f.ref+f.signer+f.issuer+f.runner != "" || len(f.roots) > 0 {
+			return attest.Policy{}, nil, usagef("--policy says who must have signed; leave out the other flags")
+		}
+		p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
+		p.build.Accept = append(p.build.Accept, attest.PublishV1)
+		return p.build, p.verifier, err
+	}
+	build, err := f.identity()
+	if err != nil {
+		return attest.Policy{}, nil, err
+	}
+	verifier, err := f.verifier(ctx, s)
+	return build, verifier, err
+}
+
+// identity is who must have signed: a workflow of a repository, or a person or
+// another CI by its whole name.
+func (f signerFlags) identity() (attest.Policy, error) {
+	workflow := f.repository != "" || f.workflow != ""
+	switch {
+	case workflow && (f.repository == "" || f.workflow == ""):
+		return attest.Policy{}, usagef("--repository and --workflow go together")
+	case workflow && strings.Count(f.repository, "/") != 1:
+		return attest.Policy{}, usagef("--repository is OWNER/REPO")
+	case !workflow && (f.signer == "" || f.issuer == "" || f.runner == ""):
+		return attest.Policy{}, usagef("say who must have signed: --policy FILE, or --repository and --workflow, " +
+			"or --signer, --issuer and --runner together")
+	case !workflow && f.ref != "":
+		return attest.Policy{}, usagef("--ref goes with --repository")
+	case !workflow:
+		return attest.SignedBy(f.signer, f.issuer, f.runnerMatch()), nil
+	}
+	p := attest.Workflow(f.repository, f.workflow)
+	if f.signer != "" {
+		p.SAN, p.Signer = attest.Exactly(f.signer), attest.Exactly(f.signer)
+	}
+	if f.issuer != "" {
+		p.Issuer = attest.Exactly(f.issuer)
+	}
+	if f.ref != "" {
+		p.Ref = attest.Exactly(f.ref)
+	}
+	if f.runner != "" {
+		p.Runner = f.runnerMatch()
+	}
+	return p, nil
+}
+
+func (f signerFlags) runnerMatch() attest.Match {
+	if f.runner == "none" {
+		return attest.Absent()
+	}
+	return attest.Exactly(f.runner)
+}
+
+func (f signerFlags) verifier(ctx context.Context, s Streams) (*attest.Verifier, error) {
+	if len(f.roots) == 0 {
+		repository, trust := attest.PublicGoodTUF()
+		root, _, err := attest.FetchRoot(ctx, repository, trust, cacheDir(s))
+		if err != nil {
+			return nil, fmt.Errorf("%w; name a trusted root with --trusted-root", err)
+		}
+		return attest.NewVerifier(root)
+	}
+	var roots []attest.Root
+	for _, path := range f.roots {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		root, err := attest.LoadRoot(path, file)
+		file.Close()
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, root)
+	}
+	return attest.NewVerifier(roots...)
+}
+
+// cacheDir keeps TUF metadata between runs.
+func cacheDir(s Streams) string {
+	if dir := s.Env("XDG_CACHE_HOME"); dir != "" {
+		return filepath.Join(dir, "distgate", "tuf")
+	}
+	return filepath.Join(s.Env("HOME"), ".cache", "distgate", "tuf")
+}
+
+// verification is the result of verify.
+type verification struct {
+	Verified []verifiedFile `json:"verified"`
+	Refused  rule.Refusals  `json:"refused"`
+	Others   []string       `json:"notLookedAt"`
+	err      error
+}
+
+type verifiedFile struct {
+	File     string            `json:"file"`
+	Digest   dist.Digest       `json:"digest"`
+	Size     int64             `json:"size"`
+	Project  string            `json:"project"`
+	Version  string            `json:"version"`
+	Evidence []attest.Evidence `json:"evidence"`
+	Others   rule.Refusals     `json:"passedOver"`
+}
+
+func verifyFound(ctx context.Context, s Streams, found *attest.Found, build attest.Policy, v *attest.Verifier) (verification, error) {
+	bar := startProgress(s, "hash and verify", totalSize(found.Distributions))
+	candidates, err := found.Collect(ctx, func(_ context.Context, path string) (dist.File, dist.Info, error) {
+		return inspectFile(path, bar)
+	})
+	if err != nil {
+		return verification{}, err
+	}
+	verdict, err := v.Verify(ctx, build, candidates)
+	if err != nil {
+		return verification{}, err
+	}
+	bar.finish()
+	result := verification{Verified: []verifiedFile{}, Refused: verdict.Refused(), Others: found.Others, err: verdict.Err()}
+	for _, d := range verdict.Verified() {
+		result.Verified = append(result.Verified, verifiedFile{d.File().Name(), d.File().Digest(), d.File().Size(),
+			d.Info().Filename.Project, d.Info().Filename.Version.String(), d.Evidence(), d.Others()})
+	}
+	return result, nil
+}
+
+// inspectFile hashes a distribution where it lies, and opens it.
+func inspectFile(path string, bar *progress) (dist.File, dist.Info, error) {
+	source, err := os.Open(path)
+	if err != nil {
+		return dist.File{}, dist.Info{}, err
+	}
+	defer source.Close()
+	file, err := dist.Copy(io.Discard, bar.reader(source), filepath.Base(path), dist.MaxSize)
+	if err != nil {
+		return dist.File{}, dist.Info{}, err
+	}
+	info, err := dist.Inspect(source, file)
+	return file, info, err
+}
+
+func totalSize(paths []string) (total int64) {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			total += info.Size()
+		}
+	}
+	return total
+}
+
+func (v verification) show(s Streams, asJSON bool) error {
+	if asJSON {
+		if v.Refused == nil {
+			v.Refused = rule.Refusals{}
+		}
+		if err := emit(s.Out, v); err != nil {
+			return err
+		}
+	} else {
+		v.text(printer{s.Out})
+	}
+	if v.err != nil {
+		return shown{v.err}
+	}
+	return nil
+}
+
+func (v verification) text(p printer) {
+	for _, f := range v.Verified {
+		p.line("verified   %s", f.File)
+		p.field("digest", f.Digest.String())
+		p.field("project", f.Project+" "+f.Version+", "+bytesText(f.Size))
+		for _, e := range grouped(f.Evidence) {
+			p.evidence(e)
+		}
+		for _, r := range f.Others {
+			p.field("passed over", r.Error())
+		}
+	}
+	p.refusals(v.Refused)
+	for _, other := range v.Others {
+		p.line("ignored    %s", filepath.Base(other))
+	}
+	p.line("%s verified, %s refused", plural(len(v.Verified), "file"), plural(refusedFiles(v.Refused), "file"))
+}
+
+// witnessed is what one signer says, in one or more bundles.
+type witnessed struct {
+	attest.Evidence
+	kinds []string
+}
+
+// grouped joins evidence that differs only in what kind it is.
+func grouped(evidence []attest.Evidence) (groups []witnessed) {
+	for _, e := range evidence {
+		kind := evidenceKind(e)
+		e.Bundle, e.PredicateType, e.BuildType, e.SignedAt = dist.Digest{}, "", "", 0
+		i := slices.IndexFunc(groups, func(g witnessed) bool { return g.Evidence == e })
+		if i < 0 {
+			i, groups = len(groups), append(groups, witnessed{Evidence: e})
+		}
+		groups[i].kinds = append(groups[i].kinds, kind)
+	}
+	return groups
+}
+
+// evidence says in words what a signer's bundles prove, and how far.
+func (p printer) evidence(e witnessed) {
+	for _, kind := range e.kinds {
+		p.field("evidence", kind)
+	}
+	if e.Repository == "" {
+		p.field("signer", e.SAN+", vouched for by "+e.Issuer)
+	} else {
+		p.field("repository", strings.TrimPrefix(e.Repository, "https://github.com/"))
+		p.field("commit", e.Commit)
+		p.field("ref", e.Ref)
+		p.field("workflow", e.Workflow)
+		if e.Signer != e.Workflow {
+			p.field("signer", e.Signer)
+		}
+		p.field("run", e.Run)
+	}
+	p.field("runner", orNothing(e.Runner)+" (certificate only: it speaks of the job that signed)")
+}
+
+func evidenceKind(e attest.Evidence) string {
+	switch e.PredicateType {
+	case attest.PublishV1:
+		return "publish/v1: who published it, not how it was built"
+	case attest.ProvenanceV02:
+		return "SLSA provenance v0.2: how it was built"
+	}
+	return "SLSA provenance v1: how it was built"
+}
+
+func refusedFiles(refused rule.Refusals) int {
+	files := map[string]bool{}
+	for _, r := range refused {
+		files[r.File] = true
+	}
+	return len(files)
+}
