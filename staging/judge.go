@@ -22,7 +22,8 @@ func newMember(v attest.Verified) (member, error) {
 	if err != nil {
 		return member{}, err
 	}
-	if inside := v.Info().Filename; inside.Project != name.Project || !inside.Version.Equal(name.Version) {
+	inside := v.Info().Filename
+	if inside.Project != name.Project || !inside.Version.Equal(name.Version) {
 		return member{}, fmt.Errorf("%s: verified without being opened", v.File().Name())
 	}
 	m := member{file: v.File(), name: name}
@@ -47,10 +48,13 @@ const rebuild = "build all files of the release again, from the one commit that 
 // rows compares a file with the policy and with the first file of the release.
 func (m member) rows(p Policy, first member) []row {
 	rows := []row{
-		{rule.OneProject, "project", p.Project, m.name.Project, "leave it out; it belongs to another release"},
+		{rule.OneProject, "project", p.Project, m.name.Project,
+			"leave it out; it belongs to another release"},
 		{rule.OneVersion, "version", first.name.Version.String(), first.sameVersion(m), rebuild},
-		{rule.StageProvenance, "SLSA provenance", "yes", yes(len(m.provenance) > 0), "let the build attest it with actions/attest"},
-		{rule.StageLeftOut, "left out by", "no line of the policy", m.leftOut(p), "take the file, or the policy's line, away"},
+		{rule.StageProvenance, "SLSA provenance,", "yes", yes(len(m.provenance) > 0),
+			"let the build attest it with actions/attest"},
+		{rule.StageLeftOut, "left out by", "no line of the policy", m.leftOut(p),
+			"take the file, or the policy's line, away"},
 	}
 	if len(first.provenance) == 0 {
 		return rows
@@ -62,7 +66,8 @@ func (m member) rows(p Policy, first member) []row {
 			row{rule.OneSource, "repository id", want.RepositoryID, e.RepositoryID, rebuild},
 			row{rule.OneSource, "commit", want.Commit, e.Commit, rebuild},
 			row{rule.OneSource, "ref", want.Ref, e.Ref, rebuild},
-			row{rule.TagVersion, "version of the tag", m.name.Version.String(), m.tagVersion(e.Ref), "build from the tag of this version"},
+			row{rule.TagVersion, "version of the tag", m.name.Version.String(), m.tagVersion(e.Ref),
+				"build from the tag of this version"},
 		)
 	}
 	return rows
@@ -111,9 +116,21 @@ func yes(holds bool) string {
 	return "no"
 }
 
-// judge holds the files against the policy and against each other, and says
-// everything that is wrong with them.
-func judge(p Policy, members []member) error {
+// judge holds the files against the policy and against each other. It refuses
+// everything that is wrong with them at once; without a refusal there is a
+// member for each file, with provenance.
+func judge(p Policy, files []attest.Verified) ([]member, error) {
+	if len(files) == 0 || len(files) > maxFiles {
+		return nil, refused("release", rule.StageEmpty, fmt.Sprintf("1 to %d files", maxFiles),
+			fmt.Sprint(len(files)), "name the files of one release, or their folder")
+	}
+	members := make([]member, len(files))
+	for i, f := range files {
+		var err error
+		if members[i], err = newMember(f); err != nil {
+			return nil, err
+		}
+	}
 	var no rule.Refusals
 	for _, m := range members {
 		for _, r := range m.rows(p, members[0]) {
@@ -123,18 +140,20 @@ func judge(p Policy, members []member) error {
 			}
 		}
 	}
-	return append(no, doubled(members)...).Err()
+	return members, append(no, doubled(members)...).Err()
 }
 
 // doubled refuses files of which an index would take only one.
 func doubled(members []member) (no rule.Refusals) {
 	seen := map[string]string{}
 	for _, m := range members {
-		same := strings.Join([]string{string(m.name.Kind), m.name.Build, m.name.Python, m.name.ABI, m.name.Platform}, "-")
-		for _, key := range []string{m.file.Name(), m.file.Digest().String(), same} {
+		n := m.name
+		tags := strings.Join([]string{string(n.Kind), n.Build, n.Python, n.ABI, n.Platform}, "-")
+		for _, key := range []string{m.file.Name(), m.file.Digest().String(), tags} {
 			if other, ok := seen[key]; ok {
 				no = append(no, rule.Refusal{File: m.file.Name(), Rule: rule.OneOfEach,
-					Want: "one file of its name, bytes, kind and tags", Got: "also " + other, Hint: "leave one of them out"})
+					Want: "one file of its name, bytes, kind and tags", Got: "also " + other,
+					Hint: "leave one of them out"})
 				break
 			}
 			seen[key] = m.file.Name()

@@ -83,7 +83,7 @@ func (m Manifest) Encode() ([]byte, error) {
 	if m.LeftOut == nil {
 		m.LeftOut = []LeaveOut{}
 	}
-	return encode(m, "  ")
+	return encode(m, "  ", maxManifest)
 }
 
 // Decode reads what [Manifest.Encode] wrote. Any other bytes are refused, and
@@ -93,29 +93,39 @@ func Decode(file string, raw []byte) (Manifest, error) {
 }
 
 func (m Manifest) check() error {
-	faults := []struct {
-		holds bool
-		fault string
-	}{
-		{m.Project != "" && m.Version != "" && m.Index != "" && m.Environment != "", "no project, version, index or environment"},
-		{m.Source.Repository != "" && m.Source.Commit != "" && m.Source.Ref != "", "no source"},
-		{m.Hosted == attest.Certificate || m.Hosted == attest.EveryJob, "no answer to whether its runners were hosted"},
-		{len(m.Files) > 0 && len(m.Files) <= maxFiles, fmt.Sprintf("%d files", len(m.Files))},
-		{ascending(m.Files, func(f File) string { return f.Name }), "files that are not sorted by name"},
-		{len(m.Policy.Files) > 0 && len(m.Policy.Files) <= maxPolicyFiles, fmt.Sprintf("%d policy files", len(m.Policy.Files))},
-		{ascending(m.Policy.Files, func(f PolicyLockFile) string { return f.Name }), "policy files that are not sorted by name"},
-		{m.Policy.Digest == m.Policy.sum(), "another policy digest than its files give"},
-		{len(m.Roots) > 0 && ascending(m.Roots, dist.Digest.Hex), "no sorted roots"},
+	switch {
+	case m.Project == "" || m.Version == "" || m.Index == "" || m.Environment == "":
+		return errors.New("no project, version, index or environment")
+	case m.Source.Repository == "" || m.Source.Commit == "" || m.Source.Ref == "":
+		return errors.New("no source")
+	case m.Hosted != attest.Certificate && m.Hosted != attest.EveryJob:
+		return errors.New("no answer to whether its runners were hosted")
+	case len(m.Files) == 0 || len(m.Files) > maxFiles:
+		return fmt.Errorf("%d files", len(m.Files))
+	case !ascending(m.Files, func(f File) string { return f.Name }):
+		return errors.New("files that are not sorted by name")
+	case len(m.Roots) == 0 || !ascending(m.Roots, dist.Digest.Hex):
+		return errors.New("no sorted roots")
 	}
-	for _, f := range faults {
-		if !f.holds {
-			return errors.New(f.fault)
-		}
+	if err := m.Policy.check(); err != nil {
+		return err
 	}
 	for _, f := range m.Files {
 		if err := f.check(); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
+	}
+	return nil
+}
+
+func (p PolicyLock) check() error {
+	switch {
+	case len(p.Files) == 0 || len(p.Files) > maxPolicyFiles:
+		return fmt.Errorf("%d policy files", len(p.Files))
+	case !ascending(p.Files, func(f PolicyLockFile) string { return f.Name }):
+		return errors.New("policy files that are not sorted by name")
+	case p.Digest != p.sum():
+		return errors.New("another policy digest than its files give")
 	}
 	return nil
 }
@@ -158,8 +168,8 @@ func (m Manifest) clone() Manifest {
 	return m
 }
 
-// encode writes JSON in the one way that this package knows.
-func encode(v any, indent string) ([]byte, error) {
+// encode writes JSON in the one way that this package knows, at most max bytes.
+func encode(v any, indent string, max int) ([]byte, error) {
 	var raw bytes.Buffer
 	to := json.NewEncoder(&raw)
 	to.SetEscapeHTML(false)
@@ -169,6 +179,9 @@ func encode(v any, indent string) ([]byte, error) {
 	}
 	if bytes.Contains(raw.Bytes(), []byte(`\ufffd`)) { // what the encoder puts for broken UTF-8
 		return nil, errors.New("text that is not UTF-8")
+	}
+	if raw.Len() > max {
+		return nil, fmt.Errorf("%d bytes, more than %d", raw.Len(), max)
 	}
 	return raw.Bytes(), nil
 }

@@ -107,6 +107,7 @@ func TestWhatIsNoManifestIsNotEncoded(t *testing.T) {
 		"no environment":    func(m *Manifest) { m.Environment = "" },
 		"no commit":         func(m *Manifest) { m.Source.Commit = "" },
 		"no files":          func(m *Manifest) { m.Files = nil },
+		"too much text":     func(m *Manifest) { m.Source.Ref = strings.Repeat("x", maxManifest) },
 		"too many files":    func(m *Manifest) { m.Files = make([]File, maxFiles+1) },
 		"a file twice":      func(m *Manifest) { m.Files = append(m.Files, m.Files[0]) },
 		"no evidence":       func(m *Manifest) { m.Files[0].Evidence = nil },

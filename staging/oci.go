@@ -2,6 +2,7 @@ package staging
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -62,7 +63,7 @@ func (m image) encode() ([]byte, error) {
 	if m.SchemaVersion != 2 || m.MediaType != typeImage || len(m.Layers) == 0 {
 		return nil, errors.New("no image manifest with layers")
 	}
-	return encode(m, "")
+	return encode(m, "", maxImage)
 }
 
 // index is index.json.
@@ -89,7 +90,12 @@ func (x index) encode() ([]byte, error) {
 	if slices.ContainsFunc(x.Manifests, func(d descriptor) bool { return !isTag(d.tag()) }) {
 		return nil, errors.New("a tag that is none")
 	}
-	return encode(x, "")
+	return encode(x, "", maxIndex)
+}
+
+// words are the descriptor as a refusal shows it.
+func (d descriptor) words() string {
+	return fmt.Sprintf("%s, %d bytes, %s%s", d.MediaType, d.Size, d.Digest, d.Annotations.Title+d.ArtifactType)
 }
 
 // isTag is distribution-spec's [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}.

@@ -182,7 +182,7 @@ func another(release dist.Digest, m Manifest, a artifact) error {
 	if err != nil {
 		return err
 	}
-	was, is := bytes.Split(staged, []byte("\n")), bytes.Split(a.parts[0], []byte("\n"))
+	was, is := bytes.Split(staged, []byte("\n")), bytes.Split(a.config, []byte("\n"))
 	for i := range min(len(was), len(is)) {
 		if !bytes.Equal(was[i], is[i]) {
 			want += ": " + string(bytes.TrimSpace(was[i]))

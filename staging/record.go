@@ -137,7 +137,9 @@ func point(mediaType string, raw []byte, title string) descriptor {
 // as one of any kind is returned as malformed: it is there to be shown, it decides
 // nothing, and it hides nothing. That a record is not found does not mean that
 // it was never made.
-func (s *Store) Records(ctx context.Context, release dist.Digest, kind string) (records []Record, malformed rule.Refusals, err error) {
+func (s *Store) Records(ctx context.Context, release dist.Digest, kind string) (
+	records []Record, malformed rule.Refusals, err error,
+) {
 	if release.IsZero() || kind == "" {
 		return nil, nil, errors.New("staging: no release or no kind to list records of")
 	}

@@ -26,24 +26,26 @@ func (s *Store) Releases(ctx context.Context) (releases []Release, malformed rul
 	if err != nil {
 		return nil, nil, err
 	}
+	left := int64(maxListed)
 	for _, entry := range x.Manifests {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, err
-		}
 		tagged, err := dist.ParseDigest("sha256:" + entry.tag())
 		if err != nil {
 			continue
 		}
-		r, err := s.listed(tagged, entry)
+		r, size, err := s.listed(tagged, entry)
+		if left -= size; left < 0 {
+			return nil, nil, refused(indexFile, rule.StoreIndex, fmt.Sprintf("at most %d bytes of manifests", maxListed),
+				"more", "name the release by its digest, or begin a new store")
+		}
 		var no rule.Refusals
-		if errors.As(err, &no) {
+		switch {
+		case errors.As(err, &no):
 			malformed = append(malformed, no...)
-			continue
+		case err != nil || ctx.Err() != nil:
+			return nil, nil, errors.Join(err, ctx.Err())
+		default:
+			releases = append(releases, r)
 		}
-		if err != nil {
-			return nil, nil, err
-		}
-		releases = append(releases, r)
 	}
 	slices.SortFunc(releases, Release.compare)
 	return releases, malformed, nil
@@ -61,13 +63,16 @@ func (r Release) compare(other Release) int {
 	return strings.Compare(r.Digest.Hex(), other.Digest.Hex())
 }
 
-// listed reads the manifest of one entry.
-func (s *Store) listed(release dist.Digest, entry descriptor) (Release, error) {
+// maxListed bounds the manifests that are listed at once, in bytes.
+const maxListed = 256 << 20
+
+// listed reads the manifest of one entry, and says how large it is.
+func (s *Store) listed(release dist.Digest, entry descriptor) (Release, int64, error) {
 	if entry.Digest != release {
-		return Release{}, tagElsewhere(entry.tag(), release, entry.Digest)
+		return Release{}, 0, tagElsewhere(entry.tag(), release, entry.Digest)
 	}
-	_, m, err := s.manifest(release)
-	return Release{release, m}, err
+	artifact, m, err := s.manifest(release)
+	return Release{release, m}, artifact.Config.Size, err
 }
 
 // manifest reads a release's artifact and the manifest that it points to.
@@ -85,11 +90,16 @@ func (s *Store) manifest(release dist.Digest) (image, Manifest, error) {
 		return image{}, Manifest{}, refused(name, rule.ManifestEncoding, "an artifact of type "+typeRelease,
 			orNothing(artifact.ArtifactType), "name a release, not a record or a file")
 	}
-	config, err := s.blobs.Read(artifact.Config.Digest, maxManifest, name+": manifest")
+	name += ": manifest"
+	config, err := s.blobs.Read(artifact.Config.Digest, maxManifest, name)
 	if err != nil {
 		return image{}, Manifest{}, err
 	}
-	m, err := Decode(name+": manifest", config)
+	if want := point(typeManifest, config, ""); artifact.Config != want {
+		return image{}, Manifest{}, refused(name, rule.ManifestEncoding, want.words(), artifact.Config.words(),
+			"it was not written by distgate")
+	}
+	m, err := Decode(name, config)
 	return artifact, m, err
 }
 

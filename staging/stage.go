@@ -97,7 +97,7 @@ func (s *Store) hold(files []attest.Verified) error {
 
 // put writes an artifact: all that it points to first, the index last.
 func (s *Store) put(ctx context.Context, a artifact) error {
-	blobs, err := s.enter(append(a.parts, a.image)...)
+	blobs, err := s.enter(append(a.parts, a.config, a.image)...)
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,9 @@ func (s *Store) put(ctx context.Context, a artifact) error {
 type artifact struct {
 	release  dist.Digest
 	manifest Manifest
-	image    []byte
-	parts    [][]byte // every small blob that the image points to
+	config   []byte   // the manifest's encoding
+	image    []byte   // the OCI manifest's, which the release digest is of
+	parts    [][]byte // the bytes of every bundle and policy file
 	files    []attest.Verified
 }
 
@@ -136,11 +137,10 @@ func newArtifact(p Policy, files []attest.Verified) (artifact, error) {
 	if err != nil {
 		return artifact{}, err
 	}
-	a := artifact{manifest: m, files: files, parts: [][]byte{config}}
+	a := artifact{manifest: m, config: config, files: files}
 	img := newImage(typeRelease, point(typeManifest, config, ""))
 	for _, f := range m.Files {
-		img.Layers = append(img.Layers, descriptor{MediaType: mediaTypes()[f.Kind], Digest: f.Digest, Size: f.Size,
-			Annotations: annotations{Title: f.Name}})
+		img.Layers = append(img.Layers, f.layer())
 	}
 	for _, b := range distinct(files) {
 		img.Layers = append(img.Layers, point(typeBundle, b.Raw(), bundleTitle(b.Digest())))
@@ -155,8 +155,9 @@ func newArtifact(p Policy, files []attest.Verified) (artifact, error) {
 	return a, err
 }
 
-func mediaTypes() map[dist.Kind]string {
-	return map[dist.Kind]string{dist.Wheel: typeWheel, dist.Sdist: typeSdist}
+func (f File) layer() descriptor {
+	types := map[dist.Kind]string{dist.Wheel: typeWheel, dist.Sdist: typeSdist}
+	return descriptor{MediaType: types[f.Kind], Digest: f.Digest, Size: f.Size, Annotations: annotations{Title: f.Name}}
 }
 
 func bundleTitle(bundle dist.Digest) string { return "bundles/" + bundle.Hex() + ".json" }
@@ -172,32 +173,24 @@ func distinct(files []attest.Verified) (bundles []attest.Bundle) {
 
 // newManifest says what the proofs prove, if the files are one release.
 func newManifest(p Policy, files []attest.Verified) (Manifest, error) {
-	members := make([]member, len(files))
-	for i, f := range files {
-		var err error
-		if members[i], err = newMember(f); err != nil {
-			return Manifest{}, err
-		}
-	}
-	if len(members) == 0 {
-		return Manifest{}, refused("release", rule.StageEmpty, "at least one file", "nothing", "name the files, or their folder")
-	}
-	if err := judge(p, members); err != nil {
+	members, err := judge(p, files)
+	if err != nil {
 		return Manifest{}, err
 	}
 	source := members[0].provenance[0]
 	m := Manifest{
 		Project: p.Project, Version: members[0].name.Version.String(), Index: p.Index, Environment: p.Environment,
 		Source: Source{source.Repository, source.RepositoryID, source.Commit, source.Ref},
-		Hosted: p.Build.Hosted, LeftOut: p.LeaveOut, Policy: p.lock(),
+		Hosted: p.Build.Hosted, LeftOut: slices.Clone(p.LeaveOut), Policy: p.lock(),
 	}
 	roots := map[dist.Digest]bool{}
 	for i, f := range files {
-		m.Files = append(m.Files, File{f.File().Name(), members[i].name.Kind, f.File().Digest(), f.File().Size(), f.Evidence()})
+		d := f.File()
+		m.Files = append(m.Files, File{d.Name(), members[i].name.Kind, d.Digest(), d.Size(), f.Evidence()})
 		for _, e := range f.Evidence() {
 			if e.Hosted != p.Build.Hosted {
 				return Manifest{}, fmt.Errorf("%s was verified under another policy: hosted %q, not %q",
-					f.File().Name(), e.Hosted, p.Build.Hosted)
+					d.Name(), e.Hosted, p.Build.Hosted)
 			}
 			roots[e.Root] = true
 		}

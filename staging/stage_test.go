@@ -116,9 +116,8 @@ func TestTheSameFilesGiveTheSameDigest(t *testing.T) {
 func TestProofsDoNotTravel(t *testing.T) {
 	w := newWorld(t)
 	_, staged := w.staged(t)
-	var proof any = staged
-	raw, err := json.Marshal(proof)
-	if err != nil || string(raw) != "{}" {
+	raw, err := json.Marshal([]any{staged})
+	if err != nil || string(raw) != "[{}]" {
 		t.Errorf("got %s, %v", raw, err)
 	}
 	m := staged.Manifest()
@@ -311,6 +310,18 @@ func TestWhatWasNotOpenedIsNotStaged(t *testing.T) {
 	c[0].Info = dist.Info{}
 	staged, err := Stage(t.Context(), s, w.policy, w.verdict(t, c...))
 	if err == nil || !strings.Contains(err.Error(), "verified without being opened") {
+		t.Errorf("got %v", err)
+	}
+	nothingStaged(t, s, staged)
+}
+
+func TestAVerdictByAnotherPolicy(t *testing.T) {
+	w := newWorld(t)
+	s := emptyStore(t)
+	v := w.verdict(t, w.candidates(t, s, release(t)...)...)
+	w.policy.Build.Hosted = attest.EveryJob
+	staged, err := Stage(t.Context(), s, w.policy, v)
+	if err == nil || !strings.Contains(err.Error(), "verified under another policy") {
 		t.Errorf("got %v", err)
 	}
 	nothingStaged(t, s, staged)

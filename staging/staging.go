@@ -85,39 +85,51 @@ const (
 // check refuses a policy that leaves something open.
 func (p Policy) check() error {
 	var no rule.Refusals
-	refuse := func(want, got string) {
-		no = append(no, rule.Refusal{File: "policy", Rule: rule.PolicyFiles, Want: want, Got: got,
+	for _, f := range append(p.faults(), p.fileFaults()...) {
+		no = append(no, rule.Refusal{File: "policy", Rule: rule.PolicyFiles, Want: f.want, Got: orNothing(f.got),
 			Hint: "give distgate.toml, and every file that it names, as the default branch has them"})
 	}
+	return no.Err()
+}
+
+type fault struct{ want, got string }
+
+func (p Policy) faults() (list []fault) {
 	if name, err := dist.NormalizeName(p.Project); err != nil || name != p.Project {
-		refuse("a normalised project name", orNothing(p.Project))
+		list = append(list, fault{"a normalised project name", p.Project})
 	}
-	for _, field := range []struct{ label, got string }{
+	for _, field := range []fault{
 		{"index", p.Index}, {"environment", p.Environment}, {"hosted", string(p.Build.Hosted)},
 	} {
-		if field.got == "" || !printable(field.got) {
-			refuse("a value for "+field.label, orNothing(field.got))
+		if !printable(field.got) {
+			list = append(list, fault{"a value for " + field.want, field.got})
 		}
 	}
 	for _, line := range p.LeaveOut {
-		if _, err := path.Match(line.Files, ""); err != nil || line.Files == "" || line.Reason == "" {
-			refuse("a pattern and a reason for what is left out", fmt.Sprintf("%q, %q", line.Files, line.Reason))
+		if _, err := path.Match(line.Files, ""); err != nil || !printable(line.Files) || !printable(line.Reason) {
+			list = append(list, fault{"a pattern and a reason for what is left out",
+				fmt.Sprintf("%q, %q", line.Files, line.Reason)})
 		}
 	}
+	return list
+}
+
+func (p Policy) fileFaults() (list []fault) {
 	if len(p.Files) == 0 || len(p.Files) > maxPolicyFiles {
-		refuse(fmt.Sprintf("1 to %d files", maxPolicyFiles), fmt.Sprint(len(p.Files)))
+		return []fault{{fmt.Sprintf("1 to %d files", maxPolicyFiles), fmt.Sprint(len(p.Files))}}
 	}
 	seen := map[string]bool{}
 	for _, f := range p.Files {
 		if !fs.ValidPath(f.Name) || f.Name == "." || !printable(f.Name) || seen[f.Name] {
-			refuse("a relative path that no other file has", orNothing(f.Name))
+			list = append(list, fault{"a relative path that no other file has", f.Name})
 		}
 		if len(f.Raw) == 0 || len(f.Raw) > maxPolicyFile {
-			refuse(fmt.Sprintf("1 to %d bytes of %s", maxPolicyFile, f.Name), fmt.Sprint(len(f.Raw)))
+			list = append(list, fault{fmt.Sprintf("1 to %d bytes of %s", maxPolicyFile, f.Name),
+				fmt.Sprint(len(f.Raw))})
 		}
 		seen[f.Name] = true
 	}
-	return no.Err()
+	return list
 }
 
 func (p Policy) sorted() []PolicyFile {
@@ -134,9 +146,9 @@ func (p Policy) lock() PolicyLock {
 	return lock
 }
 
-// printable tells whether s is UTF-8 that is shown as it is.
+// printable tells whether s is some UTF-8 that is shown as it is.
 func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func orNothing(s string) string {

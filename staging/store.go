@@ -120,11 +120,8 @@ func (s *Store) add(ctx context.Context, entry descriptor) error {
 func (s *Store) write(x index) error {
 	raw, err := x.encode()
 	if err != nil {
-		return err
-	}
-	if len(raw) > maxIndex {
-		return refused(indexFile, rule.StoreIndex, fmt.Sprintf("at most %d bytes", maxIndex),
-			fmt.Sprintf("%d bytes", len(raw)), "begin a new store; this one stays readable")
+		return refused(indexFile, rule.StoreIndex, fmt.Sprintf("an index of at most %d bytes", maxIndex),
+			err.Error(), "begin a new store; this one stays readable")
 	}
 	return s.replace(indexFile, raw)
 }

@@ -224,7 +224,7 @@ func (s *Store) Read(d dist.Digest, max int64, name string) ([]byte, error) {
 		return nil, missing(err, name, d)
 	}
 	if info.Size() > max {
-		return nil, differs(name, fmt.Sprintf("at most %d bytes", max), fmt.Sprintf("%d bytes", info.Size()))
+		return nil, differs(name, fmt.Sprintf("at most %d bytes", max), bytesOf(info.Size()))
 	}
 	r, err := s.Reader(d, info.Size(), name)
 	if err != nil {
@@ -234,12 +234,6 @@ func (s *Store) Read(d dist.Digest, max int64, name string) ([]byte, error) {
 	var raw bytes.Buffer
 	_, err = raw.ReadFrom(r)
 	return raw.Bytes(), err
-}
-
-// Has reports whether there is a blob of that name. It says nothing of its bytes.
-func (s *Store) Has(d dist.Digest) bool {
-	info, err := os.Lstat(s.path(d))
-	return err == nil && info.Mode().IsRegular()
 }
 
 func (s *Store) path(d dist.Digest) string { return filepath.Join(s.blobs, d.Hex()) }
@@ -255,7 +249,7 @@ func (s *Store) open(d dist.Digest, size int64, name string) (*os.File, error) {
 		return nil, differs(name, "a regular file", info.Mode().Type().String())
 	}
 	if info.Size() != size {
-		return nil, differs(name, fmt.Sprintf("%d bytes", size), fmt.Sprintf("%d bytes", info.Size()))
+		return nil, differs(name, bytesOf(size), bytesOf(info.Size()))
 	}
 	return os.Open(s.path(d))
 }
@@ -266,6 +260,8 @@ func missing(err error, name string, d dist.Digest) error {
 	}
 	return differs(name, d.String(), "nothing")
 }
+
+func bytesOf(size int64) string { return fmt.Sprintf("%d bytes", size) }
 
 func differs(name, want, got string) error {
 	return rule.Refusals{{

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"os"
@@ -66,7 +65,7 @@ func (r *reader) end(err error) error {
 		}
 		return io.EOF
 	case errors.Is(err, io.EOF):
-		return differs(r.name, fmt.Sprintf("%d bytes", r.size), fmt.Sprintf("%d bytes", r.size-r.left))
+		return differs(r.name, bytesOf(r.size), bytesOf(r.size-r.left))
 	}
 	return err
 }
