@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
 
@@ -116,13 +117,14 @@ func (p printer) failure(err error) {
 }
 
 func (p printer) waiting(w approval.Waiting) {
-	p.line("waiting    for votes: %d of %d people approved %s", w.Have, w.Need, w.Release)
+	p.line("waiting    for votes: %d of %d people approved", w.Have, w.Need)
+	p.field("release", w.Release.String())
 	for _, b := range w.Ballots {
 		p.field("approved", fmt.Sprintf("%s at %s, until %s", b.By, utc(b.Issued), utc(b.Expires)))
 	}
 	p.field("may vote", strings.Join(w.May, ", "))
 	p.refusals(w.Refused)
-	p.field("next", "distgate approve "+w.Release.String()+" --key FILE")
+	p.field("next", "distgate approve "+short(w.Release)+" --key FILE")
 }
 
 // shown marks an error whose text is part of the result already.
@@ -145,6 +147,10 @@ func emit(w io.Writer, v any) error {
 	_, err = w.Write(append(ascii(raw), '\n'))
 	return err
 }
+
+// short is the beginning of a digest, as commands take it: a line with all of it
+// would not fit into 80 columns.
+func short(d dist.Digest) string { return d.Hex()[:12] }
 
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 

@@ -114,7 +114,7 @@ func (r release) votes(ctx context.Context, s Streams) error {
 		return nil
 	}
 	p.approved(approved)
-	p.field("next", "distgate publish "+r.staged.Manifest().Version)
+	p.field("next", "distgate publish "+short(r.staged.Digest()))
 	return nil
 }
 

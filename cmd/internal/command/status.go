@@ -144,7 +144,7 @@ func (r release) receipts(ctx context.Context, listed staging.Release) (bool, er
 }
 
 // name is how the next command calls the release.
-func (st standing) name() string { return st.Release.String() }
+func (st standing) name() string { return short(st.Release) }
 
 func (st standing) failed(err error) standing {
 	var refused rule.Refusals
@@ -166,7 +166,7 @@ func (p printer) standing(st standing) {
 	if st.State == "waiting" {
 		p.field("votes", fmt.Sprintf("%d of %d people", st.Have, st.Need))
 		for _, may := range st.May {
-			p.field("waiting for", may)
+			p.field("may vote", may)
 		}
 	}
 	p.refusals(st.Refused)

@@ -1,0 +1,146 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/distgate/distgate/cmd/internal/world"
+)
+
+// TestMain makes this test binary the distgate command too, so that each line
+// of a story is a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"distgate": func() { os.Exit(Main(context.Background(), os.Args[1:], systemAt(os.Getenv("STORY_LATER")))) },
+	})
+}
+
+// systemAt is this process's world with its clock put forward.
+func systemAt(later string) Streams {
+	s := System()
+	if ahead, err := time.ParseDuration(later); err == nil {
+		s.Now = func() time.Time { return time.Now().Add(ahead) }
+	}
+	return s
+}
+
+// TestStories plays testdata/*.txtar: what users do, and what attackers try.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			w, err := world.Start(ctx)
+			if err != nil {
+				cancel()
+				return err
+			}
+			env.Defer(func() { _ = w.Close(); cancel() })
+			env.Values[theWorld{}] = w
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("VECTORS", os.Getenv("DISTGATE_VECTORS"))
+			return w.WriteProject(env.WorkDir)
+		},
+		Condition: func(name string) (bool, error) { return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "", nil },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"build": build, "forge": forge, "rename": rename, "job": job,
+			"change": change, "blob": blob, "replace": replace, "exitcode": exitcode,
+		},
+	})
+}
+
+type theWorld struct{}
+
+func inWorld(ts *testscript.TestScript) *world.World { return ts.Value(theWorld{}).(*world.World) }
+
+// build VERSION DIR: the build job makes and attests a release.
+func build(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).Build(ts.MkAbs(args[1]), args[0]))
+}
+
+// forge FILE HOW: the file's bundle is replaced by one that must not count.
+func forge(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).Forge(ts.MkAbs(args[0]), world.Forgery(args[1])))
+}
+
+// rename FILE NAME: the file and its bundle get another name.
+func rename(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(world.Rename(ts.MkAbs(args[0]), args[1]))
+}
+
+// job KIND: the following commands run in this job on GitHub Actions.
+func job(ts *testscript.TestScript, _ bool, args []string) {
+	claims := inWorld(ts).PublishJob()
+	switch args[0] {
+	case "publish":
+	case "self-hosted":
+		claims.RunnerEnvironment = "self-hosted"
+	case "branch":
+		claims.Ref = "refs/heads/evil"
+		claims.WorkflowRef = strings.Replace(claims.WorkflowRef, "refs/heads/main", claims.Ref, 1)
+		claims.JobWorkflowRef = claims.WorkflowRef
+	case "no-environment":
+		claims.Environment = ""
+	case "recreated":
+		claims.RepositoryID = "1"
+	case "reusable":
+		claims.JobWorkflowRef = strings.Replace(claims.JobWorkflowRef, "release.yml", "other.yml", 1)
+	default:
+		ts.Fatalf("no such job: %s", args[0])
+	}
+	for _, env := range inWorld(ts).Env(claims) {
+		name, value, _ := strings.Cut(env, "=")
+		ts.Setenv(name, value)
+	}
+}
+
+// change FILE: one bit of the file flips.
+func change(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	raw, err := os.ReadFile(path)
+	ts.Check(err)
+	raw[len(raw)/2] ^= 1
+	ts.Check(os.Chmod(path, 0o600))
+	ts.Check(os.WriteFile(path, raw, 0o600))
+}
+
+// blob VAR FILE: VAR becomes the path of the file's bytes in the store.
+func blob(ts *testscript.TestScript, _ bool, args []string) {
+	raw, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	sum := sha256.Sum256(raw)
+	ts.Setenv(args[0], filepath.Join("distgate-store", "blobs", "sha256", hex.EncodeToString(sum[:])))
+}
+
+// replace FILE OLD NEW: text in a file is replaced, and must have been there.
+func replace(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	raw, err := os.ReadFile(path)
+	ts.Check(err)
+	changed := bytes.ReplaceAll(raw, []byte(args[1]), []byte(args[2]))
+	if bytes.Equal(raw, changed) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path, changed, 0o600))
+}
+
+// exitcode CODE COMMAND…: the command ends with just this code.
+func exitcode(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("got exit code %s, want %s", got, args[0])
+	}
+}
