@@ -99,7 +99,8 @@ func notContentType(value string) string {
 // notDynamic wants a field that a wheel may have otherwise than its sdist.
 func notDynamic(value string) string {
 	for _, f := range fieldRules() {
-		if strings.EqualFold(f.name, value) && !slices.Contains([]string{"Metadata-Version", "Name", "Version"}, f.name) {
+		fixed := f.name == "Metadata-Version" || f.name == "Name" || f.name == "Version"
+		if strings.EqualFold(f.name, value) && !fixed {
 			return ""
 		}
 	}

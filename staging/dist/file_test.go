@@ -118,7 +118,7 @@ func TestAProofIsNotEncoded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := json.Marshal(f); err != nil || string(b) != "{}" {
+	if b, err := json.Marshal([]any{f}); err != nil || string(b) != "[{}]" {
 		t.Errorf("got %s, %v", b, err)
 	}
 }

@@ -39,9 +39,10 @@ func TestAFilenameSaysWhatItIs(t *testing.T) {
 		"widget-1.0-py3-none-any.whl": {dist.Wheel, "widget", "1.0", "", "py3", "none", "any"},
 		"My_Widget-1.0.0rc1-2b-cp312.cp313-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl": {dist.Wheel,
 			"my-widget", "1.0.0rc1", "2b", "cp312.cp313", "abi3", "manylinux_2_17_x86_64.manylinux2014_x86_64"},
-		"widget-1!2.0+ubuntu_1-py2.py3-none-any.whl": {dist.Wheel, "widget", "1!2.0+ubuntu.1", "", "py2.py3", "none", "any"},
-		"zope.interface-5.4.0.tar.gz":                {Kind: dist.Sdist, Project: "zope-interface", Version: "5.4.0"},
-		"more-itertools-10.4.0.tar.gz":               {Kind: dist.Sdist, Project: "more-itertools", Version: "10.4.0"},
+		"widget-1!2.0+ubuntu_1-py2.py3-none-any.whl": {dist.Wheel,
+			"widget", "1!2.0+ubuntu.1", "", "py2.py3", "none", "any"},
+		"zope.interface-5.4.0.tar.gz":  {Kind: dist.Sdist, Project: "zope-interface", Version: "5.4.0"},
+		"more-itertools-10.4.0.tar.gz": {Kind: dist.Sdist, Project: "more-itertools", Version: "10.4.0"},
 	} {
 		f, err := dist.ParseFilename(name)
 		got := parts{f.Kind, f.Project, f.Version.String(), f.Build, f.Python, f.ABI, f.Platform}
@@ -124,7 +125,8 @@ func TestRealFilenames(t *testing.T) {
 			continue
 		}
 		again, err := dist.ParseFilename(f.IndexName())
-		if err != nil || again.Project != f.Project || !again.Version.Equal(f.Version) || !dist.IsDistribution(real.Filename) {
+		if err != nil || again.Project != f.Project || !again.Version.Equal(f.Version) ||
+			!dist.IsDistribution(real.Filename) {
 			t.Errorf("%s: its name on the index is %s: %v", f, f.IndexName(), err)
 		}
 	}

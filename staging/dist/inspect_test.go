@@ -30,7 +30,8 @@ func TestADistributionIsWhatItsNameSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Filename.String() != name || info.Metadata.Name() != "widget" || info.Metadata.Description() != "A widget.\n" {
+		if info.Filename.String() != name || info.Metadata.Name() != "widget" ||
+			info.Metadata.Description() != "A widget.\n" {
 			t.Errorf("%s: got %+v", name, info)
 		}
 	}
@@ -66,6 +67,8 @@ func TestAWheelIsOneZipFileAndNothingElse(t *testing.T) {
 	with := func(more ...entry) []byte { return makeZip(t, append(wheelEntries(), more...)...) }
 	without := func(i int) []byte { return makeZip(t, append(wheelEntries()[:i], wheelEntries()[i+1:]...)...) }
 	const info = "widget-1.0.dist-info/"
+	utf8Name := zip.FileHeader{Flags: 1 << 11}
+	extra := func(b ...byte) zip.FileHeader { return zip.FileHeader{Extra: b} }
 	for name, c := range map[string]struct {
 		wheel []byte
 		want  rule.ID
@@ -96,16 +99,16 @@ func TestAWheelIsOneZipFileAndNothingElse(t *testing.T) {
 		"a Windows path":        {with(entry{name: `a\..\evil.py`}), rule.ArchiveMember},
 		"a drive":               {with(entry{name: "C:evil.py"}), rule.ArchiveMember},
 		"an escape":             {with(entry{name: "\x1b[2Jevil.py"}), rule.ArchiveMember},
-		"a bidi control":        {with(entry{name: "\u202eyp.live", header: zip.FileHeader{Flags: 1 << 11}}), rule.ArchiveMember},
+		"a bidi control":        {with(entry{name: "\u202eyp.live", header: utf8Name}), rule.ArchiveMember},
 		"a NUL":                 {with(entry{name: "a.py\x00.txt"}), rule.ArchiveMember},
-		"not UTF-8":             {with(entry{name: "\xff.py", header: zip.FileHeader{Flags: 1 << 11}}), rule.ArchiveMember},
+		"not UTF-8":             {with(entry{name: "\xff.py", header: utf8Name}), rule.ArchiveMember},
 		"unmarked UTF-8":        {with(entry{name: "é.py"}), rule.Archive},
 		"encrypted":             {with(entry{name: "a.py", header: zip.FileHeader{Flags: 1}}), rule.Archive},
 		"lzma":                  {with(entry{name: "a.py", header: zip.FileHeader{Method: 14}}), rule.Archive},
 		"a member comment":      {with(entry{name: "a.py", header: zip.FileHeader{Comment: "hello"}}), rule.Archive},
-		"a second name":         {with(entry{name: "a.py", header: zip.FileHeader{Extra: unicodeName("evil.py")}}), rule.Archive},
-		"a doubled extra":       {with(entry{name: "a.py", header: zip.FileHeader{Extra: []byte{9, 9, 0, 0, 9, 9, 0, 0}}}), rule.Archive},
-		"half an extra":         {with(entry{name: "a.py", header: zip.FileHeader{Extra: []byte{9, 9, 5, 0}}}), rule.Archive},
+		"a second name":         {with(entry{name: "a.py", header: extra(unicodeName("evil.py")...)}), rule.Archive},
+		"a doubled extra":       {with(entry{name: "a.py", header: extra(9, 9, 0, 0, 9, 9, 0, 0)}), rule.Archive},
+		"half an extra":         {with(entry{name: "a.py", header: extra(9, 9, 5, 0)}), rule.Archive},
 		"data descriptors":      {streamed(t), rule.Archive},
 		"a wrong checksum":      {replaced(t, plain, crc(metadata), crc("other")), rule.Archive},
 		"other local names":     {replaceFirst(t, plain, "widget.py", "gadget.py"), rule.Archive},
@@ -125,7 +128,7 @@ func TestAWheelIsOneZipFileAndNothingElse(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"folders":        with(entry{name: "widget/"}, entry{name: "widget/a.py"}),
-		"UTF-8":          with(entry{name: "é.py", header: zip.FileHeader{Flags: 1 << 11}}),
+		"UTF-8":          with(entry{name: "é.py", header: utf8Name}),
 		"names by case":  with(entry{name: "include/xt_DSCP.h"}, entry{name: "include/xt_dscp.h"}),
 		"inner metadata": with(entry{name: "widget/_vendor/gadget-1.0.dist-info/METADATA"}),
 	} {
@@ -191,8 +194,8 @@ func hidden(t *testing.T, wheel []byte) []byte {
 	return out
 }
 
-// records rewrites the counts at the end of a zip file; more than 65,534 members
-// or a size of 0 leave the field as it is.
+// records rewrites the counts at the end of a zip file, and the size of its
+// directory if it is not 0.
 func records(t *testing.T, wheel []byte, count uint16, size uint32) []byte {
 	out := bytes.Clone(wheel)
 	end := out[len(out)-22:]
@@ -223,7 +226,11 @@ func hugeMetadata(t *testing.T) []byte {
 
 func TestAnSdistIsOneTarFileAndNothingElse(t *testing.T) {
 	plain := makeTar(t, sdistEntries()...)
-	with := func(more ...entry) []byte { return gzipped(t, makeTar(t, append(sdistEntries(), more...)...)) }
+	only := func(entries ...entry) []byte { return gzipped(t, makeTar(t, entries...)) }
+	with := func(more ...entry) []byte { return only(append(sdistEntries(), more...)...) }
+	special := func(name string, kind byte) []byte {
+		return with(entry{name: "widget-1.0/" + name, tar: tar.Header{Typeflag: kind}})
+	}
 	for name, c := range map[string]struct {
 		sdist []byte
 		want  rule.ID
@@ -243,24 +250,25 @@ func TestAnSdistIsOneTarFileAndNothingElse(t *testing.T) {
 		"nothing in it":        {gzipped(t, nil), rule.Archive},
 		"no members":           {gzipped(t, makeTar(t)), rule.DistInfo},
 		"no PKG-INFO":          {gzipped(t, makeTar(t, sdistEntries()[1:]...)), rule.DistInfo},
-		"PKG-INFO deeper":      {gzipped(t, makeTar(t, entry{name: "widget-1.0/a/PKG-INFO", body: metadata})), rule.DistInfo},
+		"PKG-INFO deeper":      {only(entry{name: "widget-1.0/a/PKG-INFO", body: metadata}), rule.DistInfo},
 		"two PKG-INFO":         {with(entry{name: "widget-1.0/PKG-INFO", body: metadata}), rule.ArchiveMember},
 		"PKG-INFO by case":     {with(entry{name: "widget-1.0/pkg-info", body: metadata}), rule.DistInfo},
 		"two top folders":      {with(entry{name: "widget-1.0.0/a", body: "x"}), rule.DistInfo},
 		"a file at the top":    {with(entry{name: "setup.py", body: "x"}), rule.DistInfo},
-		"a top of another":     {gzipped(t, makeTar(t, entry{name: "gadget-1.0/PKG-INFO", body: metadata})), rule.DistInfo},
+		"a top of another":     {only(entry{name: "gadget-1.0/PKG-INFO", body: metadata}), rule.DistInfo},
 		"a doubled member":     {with(entry{name: "widget-1.0/pyproject.toml"}), rule.ArchiveMember},
 		"a path out":           {with(entry{name: "widget-1.0/../evil.py"}), rule.ArchiveMember},
 		"an absolute path":     {with(entry{name: "/widget-1.0/evil.py"}), rule.ArchiveMember},
 		"a bidi control":       {with(entry{name: "widget-1.0/\u202eyp.live"}), rule.ArchiveMember},
-		"a device":             {with(entry{name: "widget-1.0/null", tar: tar.Header{Typeflag: tar.TypeChar}}), rule.ArchiveMember},
-		"a pipe":               {with(entry{name: "widget-1.0/pipe", tar: tar.Header{Typeflag: tar.TypeFifo}}), rule.ArchiveMember},
+		"a device":             {special("null", tar.TypeChar), rule.ArchiveMember},
+		"a sparse file":        {gzipped(t, sparseTar(t)), rule.ArchiveMember},
+		"a pipe":               {special("pipe", tar.TypeFifo), rule.ArchiveMember},
 		"a global rename": {with(entry{tar: tar.Header{Typeflag: tar.TypeXGlobalHeader,
 			PAXRecords: map[string]string{"path": "evil"}}}), rule.ArchiveMember},
-		"PKG-INFO as a link": {gzipped(t, makeTar(t, entry{name: "widget-1.0/PKG-INFO",
-			tar: tar.Header{Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}})), rule.DistInfo},
-		"huge metadata": {gzipped(t, makeTar(t, entry{name: "widget-1.0/PKG-INFO",
-			body: metadata + strings.Repeat("x", 17<<20)})), rule.ArchiveSize},
+		"PKG-INFO as a link": {only(entry{name: "widget-1.0/PKG-INFO",
+			tar: tar.Header{Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}}), rule.DistInfo},
+		"huge metadata": {only(entry{name: "widget-1.0/PKG-INFO",
+			body: metadata + strings.Repeat("x", 17<<20)}), rule.ArchiveSize},
 		"a bomb": {with(entry{name: "widget-1.0/zeros", body: strings.Repeat("\x00", 65<<20)}), rule.ArchiveSize},
 	} {
 		if _, err := inspect(t, sdistName, c.sdist); refused(t, err) != c.want {
@@ -276,7 +284,7 @@ func TestAnSdistIsOneTarFileAndNothingElse(t *testing.T) {
 			PAXRecords: map[string]string{"comment": "0123"}}}),
 		"long names":      with(entry{name: "widget-1.0/" + strings.Repeat("long/", 60) + "é"}),
 		"padding":         gzipped(t, append(bytes.Clone(plain), make([]byte, 10240)...)),
-		"other spellings": gzipped(t, makeTar(t, entry{name: "Widget-v1.0.0/PKG-INFO", body: metadata})),
+		"other spellings": only(entry{name: "Widget-v1.0.0/PKG-INFO", body: metadata}),
 	} {
 		if _, err := inspect(t, sdistName, b); err != nil {
 			t.Errorf("%s: got %v", name, err)
@@ -284,12 +292,40 @@ func TestAnSdistIsOneTarFileAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestTooManyMembersAreRefused(t *testing.T) {
-	entries := sdistEntries()
-	for i := range 100_000 {
-		entries = append(entries, entry{name: fmt.Sprintf("widget-1.0/%d", i)})
+// sparseTar is an sdist with a member of GNU's old sparse format.
+func sparseTar(t *testing.T) []byte {
+	out := makeTar(t, entry{name: "widget-1.0/zeros", tar: tar.Header{Format: tar.FormatGNU}})
+	header := out[:512]
+	header[156] = tar.TypeGNUSparse
+	copy(header[148:156], "        ")
+	sum := 0
+	for _, b := range header {
+		sum += int(b)
 	}
-	if _, err := inspect(t, sdistName, gzipped(t, makeTar(t, entries...))); refused(t, err) != rule.ArchiveSize {
+	copy(header[148:156], fmt.Sprintf("%06o\x00 ", sum))
+	return out
+}
+
+func TestTooManyMembersAreRefused(t *testing.T) {
+	tarball := makeTar(t, entry{name: "widget-1.0/000000"})
+	template, end := tarball[:512], tarball[512:]
+	var before int
+	if _, err := fmt.Sscanf(string(template[148:154]), "%o", &before); err != nil {
+		t.Fatal(err)
+	}
+	var many []byte
+	for i := range 100_001 {
+		header := bytes.Clone(template)
+		sum := 0
+		for place, digit := range fmt.Sprintf("%06d", i) {
+			header[len("widget-1.0/")+place] = byte(digit)
+			sum += int(digit - '0')
+		}
+		copy(header[148:], fmt.Sprintf("%06o", before+sum))
+		many = append(many, header...)
+	}
+	_, err := inspect(t, sdistName, gzipped(t, append(many, end...)))
+	if refused(t, err) != rule.ArchiveSize {
 		t.Errorf("got %v", err)
 	}
 }
@@ -352,6 +388,9 @@ func (c *counting) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
+// hole is the size of a write of zeros.
+const hole = 1 << 20
+
 // sparse is a file that is zeros but for some pieces.
 type sparse struct {
 	pieces map[int64][]byte
@@ -359,7 +398,7 @@ type sparse struct {
 }
 
 func (s *sparse) Write(b []byte) (int, error) {
-	if len(bytes.TrimLeft(b, "\x00")) > 0 {
+	if len(b) != hole {
 		s.pieces[s.size] = bytes.Clone(b)
 	}
 	s.size += int64(len(b))
@@ -389,8 +428,8 @@ func sparseWheel(t *testing.T, size int64) *sparse {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zeros := make([]byte, 1<<20)
-	for range size >> 20 {
+	zeros := make([]byte, hole)
+	for range size / hole {
 		if _, err := big.Write(zeros); err != nil {
 			t.Fatal(err)
 		}
@@ -431,7 +470,7 @@ func TestAFileOfTwoGigabytesIsNeverInMemory(t *testing.T) {
 }
 
 func TestAnSdistIsReadOnceInBoundedMemory(t *testing.T) {
-	noise := make([]byte, 8<<20)
+	noise := make([]byte, 2<<20)
 	state := uint32(1)
 	for i := range noise {
 		state = state*1664525 + 1013904223

@@ -251,7 +251,10 @@ func (z *zipReader) member(directory io.Reader) (member, error) {
 	if err := z.judge(m); err != nil {
 		return member{}, err
 	}
-	return m, z.local(&m)
+	if err := z.local(&m); err != nil {
+		return member{}, err
+	}
+	return m, nil
 }
 
 // zip64 is the ZIP64 field among the extra fields of a record. A field that is
@@ -320,14 +323,13 @@ func (z *zipReader) judge(m member) error {
 	}{
 		{sizesFirst, m.flags&flagLater == 0, "a data descriptor"},
 		{"members that are neither encrypted nor patched",
-			m.flags&^(flagLevels|flagLater|flagUTF8) == 0, fmt.Sprintf("flags 0x%04x", m.flags)},
-		{"names that are ASCII or marked as UTF-8", ascii || m.flags&flagUTF8 != 0, "other bytes"},
+			m.flags&^(flagLevels|flagLater|flagUTF8) == 0, "another flag"},
+		{"names that are ASCII or marked as UTF-8", ascii || m.flags&flagUTF8 != 0, "an unmarked one"},
 		{"members that are stored or deflated",
-			m.method == methodStored || m.method == methodDeflated, fmt.Sprintf("method %d", m.method)},
-		{"stored members of one size", m.method != methodStored || m.packed == m.size,
-			fmt.Sprintf("%d bytes that unpack to %d", m.packed, m.size)},
-		{"sizes within the file", m.packed >= 0 && m.size >= 0 && m.header >= 0 &&
-			m.packed <= z.src.size && m.header <= z.src.size, fmt.Sprintf("%d bytes at %d", m.packed, m.header)},
+			m.method == methodStored || m.method == methodDeflated, "another method"},
+		{"stored members of one size", m.method != methodStored || m.packed == m.size, "two sizes"},
+		{"members within the file", 0 <= m.size && 0 <= m.packed && m.packed <= z.src.size &&
+			0 <= m.header && m.header <= z.src.size, "sizes beyond it"},
 	}
 	for _, row := range rows {
 		if !row.ok {
