@@ -24,7 +24,8 @@
 // within bounds of members, bytes and ratio, by offset and never as a whole,
 // and whatever two readers could read in two ways is refused: doubled members,
 // doubled fields, bytes that the archive's directory does not account for.
-// What PyPI would refuse of this is refused here, before anything is uploaded.
+// The rules follow Warehouse's, so that a file is refused before its upload and
+// not in the middle of one.
 //
 // "No" is always [rule.Refusals], which name the file. Any other error means
 // that the bytes could not be read, and so that nothing was decided.
