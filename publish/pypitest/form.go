@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/url"
 	"os"
@@ -99,7 +97,7 @@ func readForm(w http.ResponseWriter, r *http.Request, dir string, limit int64) (
 		return readQuery(r.Body)
 	case "multipart/form-data":
 		f := &form{}
-		if err := f.read(multipart.NewReader(r.Body, parameters["boundary"]), dir, limit); err != nil {
+		if err := f.read(newParts(r.Body, parameters["boundary"]), dir, limit); err != nil {
 			f.remove()
 			return nil, err
 		}
@@ -128,10 +126,10 @@ func readQuery(r io.Reader) (*form, error) {
 	return f, nil
 }
 
-func (f *form) read(parts *multipart.Reader, dir string, limit int64) error {
+func (f *form) read(parts *parts, dir string, limit int64) error {
 	left := int64(maxText)
 	for range maxFields {
-		part, err := parts.NextRawPart()
+		part, err := parts.next()
 		if err == io.EOF {
 			return nil
 		}
@@ -145,18 +143,12 @@ func (f *form) read(parts *multipart.Reader, dir string, limit int64) error {
 	return errTooMuch
 }
 
-func (f *form) readPart(part *multipart.Part, dir string, limit int64, left *int64) error {
-	// Part.FileName would drop the folders of a name, which are to be judged.
-	_, disposition, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
-	if err != nil {
-		return fmt.Errorf("Content-Disposition: %w", err)
-	}
-	name, filename := disposition["name"], disposition["filename"]
-	if name == "content" && filename != "" {
-		f.remove()
-		f.content, err = receive(part, dir, limit)
+func (f *form) readPart(part *part, dir string, limit int64, left *int64) error {
+	if part.name == "content" && part.filename != "" {
+		c, err := receive(part, dir, limit)
 		if err == nil {
-			f.content.filename = filename
+			f.remove()
+			f.content = c
 		}
 		return err
 	}
@@ -167,21 +159,18 @@ func (f *form) readPart(part *multipart.Part, dir string, limit int64, left *int
 	if *left -= int64(len(raw)); *left < 0 {
 		return errTooMuch
 	}
-	f.fields = append(f.fields, field{name: name, value: string(raw), file: filename != ""})
+	f.fields = append(f.fields, field{name: part.name, value: string(raw), file: part.filename != ""})
 	return nil
 }
 
 // receive writes a file's bytes to disk and hashes them. What lies behind the
 // limit is counted only.
-func receive(part *multipart.Part, dir string, limit int64) (*content, error) {
+func receive(part *part, dir string, limit int64) (*content, error) {
 	out, err := os.CreateTemp(dir, "upload-*")
 	if err != nil {
 		return nil, err
 	}
-	c := &content{path: out.Name(), mediaType: "text/plain"}
-	if sent, ok := part.Header["Content-Type"]; ok {
-		c.mediaType = sent[0]
-	}
+	c := &content{path: out.Name(), filename: part.filename, mediaType: part.contentType}
 	blake2, err := blake2b.New256(nil)
 	if err != nil {
 		return nil, errors.Join(err, out.Close(), os.Remove(c.path))

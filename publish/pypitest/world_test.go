@@ -238,9 +238,11 @@ func sdistMembers(name, version string, change ...member) []member {
 // request is an upload that a test may spoil before it is sent.
 type request struct {
 	fields    [][2]string
+	files     []string // names of fields that are sent as files
 	filename  string
 	mediaType string
 	content   []byte
+	padding   int64 // zeros behind the content
 	token     string
 	header    http.Header
 	query     string
@@ -304,23 +306,31 @@ type reply struct {
 	body    string
 }
 
-func (r *request) encode() (contentType string, body *bytes.Buffer) {
-	body = &bytes.Buffer{}
-	form := multipart.NewWriter(body)
+func (r *request) encode() (contentType string, body io.Reader) {
+	var head, tail bytes.Buffer
+	form := multipart.NewWriter(&head)
 	for _, f := range r.fields {
 		form.WriteField(f[0], f[1])
 	}
+	for _, name := range r.files {
+		part, _ := form.CreateFormFile(name, "x.txt")
+		io.WriteString(part, "text")
+	}
 	if r.filename != "" {
 		quote := strings.NewReplacer(`"`, `\"`, "\r", "%0D", "\n", "%0A")
-		header := textproto.MIMEHeader{}
+		header := textproto.MIMEHeader{"Content-Type": {r.mediaType}}
 		header.Set("Content-Disposition", fmt.Sprintf(`form-data; name="content"; filename="%s"`, quote.Replace(r.filename)))
-		header.Set("Content-Type", r.mediaType)
 		part, _ := form.CreatePart(header)
 		part.Write(r.content)
 	}
-	form.Close()
-	return form.FormDataContentType(), body
+	fmt.Fprintf(&tail, "\r\n--%s--\r\n", form.Boundary())
+	return form.FormDataContentType(), io.MultiReader(&head, io.LimitReader(zeros{}, r.padding), &tail)
 }
+
+// zeros never end.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 // upload sends a request to /legacy/.
 func (w *world) upload(r *request) reply {
