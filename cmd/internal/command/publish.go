@@ -41,7 +41,7 @@ There is no password and no token to give: it runs in a job with
 func (r release) publish(ctx context.Context, s Streams, f shared) error {
 	approved, err := r.check(ctx, s)
 	if err != nil {
-		return policyFault(err)
+		return err
 	}
 	job, err := r.job(s)
 	if err != nil {

@@ -54,8 +54,8 @@ func (p printer) review(r approval.Review) {
 	}
 	p.line("\n%s, %s", plural(len(r.Files), "file"), bytesText(r.Bytes))
 	for _, f := range r.Files {
-		p.line("  %s", f.Name)
-		p.line("    %s  %s", f.Digest, fmt.Sprintf("%9s", bytesText(f.Size)))
+		p.line("  %s (%s)", f.Name, bytesText(f.Size))
+		p.line("    %s", f.Digest)
 	}
 	for _, l := range r.LeftOut {
 		p.field("left out", l.Files+": "+l.Reason)

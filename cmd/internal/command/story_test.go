@@ -53,7 +53,7 @@ func TestStories(t *testing.T) {
 		Condition: func(name string) (bool, error) { return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "exitcode": exitcode,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "exitcode": exitcode,
 		},
 	})
 }
@@ -131,6 +131,15 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s does not hold %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(path, changed, 0o600))
+}
+
+// append FILE OTHER: what the other file holds goes to the end of the first.
+func appendTo(ts *testscript.TestScript, _ bool, args []string) {
+	file, err := os.OpenFile(ts.MkAbs(args[0]), os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	defer file.Close()
+	_, err = file.WriteString(ts.ReadFile(args[1]))
+	ts.Check(err)
 }
 
 // exitcode CODE COMMAND…: the command ends with just this code.
