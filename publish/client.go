@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -54,9 +55,9 @@ func secure(address string) (*url.URL, error) {
 	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
 	switch {
 	case u.Scheme != "https" && !(u.Scheme == "http" && loopback):
-		return nil, errors.New("not https")
+		return nil, fmt.Errorf("%s, which is not https", u.Redacted())
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, errors.New("a user, query or fragment in a URL")
+		return nil, fmt.Errorf("%s, with a user, query or fragment", u.Redacted())
 	}
 	return u, nil
 }

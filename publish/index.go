@@ -83,7 +83,7 @@ func NewIndex(a Address) (*Index, error) {
 	parse := func(label, address string) *url.URL {
 		u, err := secure(address)
 		if err != nil {
-			no = append(no, a.refuse(rule.IndexAddress, "an https URL for "+label, address+": "+err.Error()))
+			no = append(no, a.refuse(rule.IndexAddress, "an https URL for "+label, err.Error()))
 			return &url.URL{}
 		}
 		return u

@@ -12,6 +12,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -70,10 +72,10 @@ type world struct {
 	authorities
 	index    *pypitest.Index
 	url      string
-	now      func() time.Time // the index's clock
 	between  func(http.Handler) http.Handler
 	dir      string // of the store
 	store    *staging.Store
+	bare     []byte // its index.json before any record
 	approved approval.Approved
 	verifier *attest.Verifier
 
@@ -89,7 +91,7 @@ func job() githubtest.Claims {
 
 func newWorld(t *testing.T, change ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Now, between: func(h http.Handler) http.Handler { return h }}
+	w := &world{t: t, between: func(h http.Handler) http.Handler { return h }}
 	var err error
 	w.authorities, err = theAuthorities()
 	w.must(err)
@@ -98,7 +100,7 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 	}
 	w.index, err = pypitest.New(pypitest.Config{
 		Audience: audience, Issuers: []string{w.github.Issuer()},
-		TrustedRoots: [][]byte{w.sigstore.TrustedRoot()}, Now: w.now,
+		TrustedRoots: [][]byte{w.sigstore.TrustedRoot()},
 	})
 	w.must(err)
 	t.Cleanup(func() { w.index.Close() })
@@ -194,6 +196,8 @@ func (w *world) stage() {
 			{Name: "allowed_signers", Raw: []byte(people)}},
 	}, verdict)
 	w.must(err)
+	w.bare, err = os.ReadFile(filepath.Join(w.dir, "index.json"))
+	w.must(err)
 	w.approved = w.approve(staged, people, key)
 }
 
@@ -246,20 +250,6 @@ func (w *world) job(claims githubtest.Claims) publish.Job {
 func (w *world) publish() (publish.Confirmed, error) {
 	w.t.Helper()
 	return w.job(job()).Publish(context.Background(), w.approved)
-}
-
-// files are those that the index has, in the order in which they came.
-func (w *world) served(path string) (int, string) {
-	w.t.Helper()
-	request, err := http.NewRequest(http.MethodGet, w.url+path, nil)
-	w.must(err)
-	request.Header.Set("Accept", "application/vnd.pypi.simple.v1+json")
-	response, err := http.DefaultClient.Do(request)
-	w.must(err)
-	defer response.Body.Close()
-	raw, err := io.ReadAll(response.Body)
-	w.must(err)
-	return response.StatusCode, string(raw)
 }
 
 // refused wants refusals by exactly these rules, and returns them.
@@ -338,4 +328,14 @@ func sdist(version string) []byte {
 	w.Close()
 	z.Close()
 	return out.Bytes()
+}
+
+// refusals are those in the error, of which there must be some.
+func refusals(t *testing.T, err error) rule.Refusals {
+	t.Helper()
+	var no rule.Refusals
+	if !errors.As(err, &no) || len(no) == 0 {
+		t.Fatalf("want refusals, got %v", err)
+	}
+	return no
 }
