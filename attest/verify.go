@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -81,9 +82,13 @@ func (v Verified) Others() rule.Refusals { return slices.Clone(v.others) }
 // Verdict is the judgement over all candidates of one call, so that nobody can
 // go on with a subset.
 type Verdict struct {
+	policy   Policy
 	verified []Verified
 	refused  rule.Refusals
 }
+
+// By reports whether the verdict was reached under just this policy.
+func (v Verdict) By(p Policy) bool { return reflect.DeepEqual(v.policy, p) }
 
 // Verified are the candidates that met the policy, by file name.
 func (v Verdict) Verified() []Verified { return slices.Clone(v.verified) }
@@ -137,7 +142,7 @@ func (v *Verifier) Roots() []dist.Digest {
 // ctx ended); what was decided is in the Verdict. Bundles verify in parallel.
 func (v *Verifier) Verify(ctx context.Context, p Policy, candidates []Candidate) (Verdict, error) {
 	if len(candidates) == 0 {
-		return Verdict{refused: nothingToJudge()}, nil
+		return Verdict{policy: p, refused: nothingToJudge()}, nil
 	}
 	if err := p.check(); err != nil {
 		return Verdict{}, err
@@ -146,7 +151,7 @@ func (v *Verifier) Verify(ctx context.Context, p Policy, candidates []Candidate)
 	if err != nil {
 		return Verdict{}, err
 	}
-	verdict := Verdict{refused: doubled(candidates)}
+	verdict := Verdict{policy: p.clone(), refused: doubled(candidates)}
 	for _, c := range candidates {
 		verified, refused, err := p.judgeCandidate(c, proofs)
 		if err != nil {
@@ -160,6 +165,11 @@ func (v *Verifier) Verify(ctx context.Context, p Policy, candidates []Candidate)
 		return strings.Compare(a.file.Name(), b.file.Name())
 	})
 	return verdict, nil
+}
+
+func (p Policy) clone() Policy {
+	p.Accept = slices.Clone(p.Accept)
+	return p
 }
 
 // check refuses a policy that could not decide.

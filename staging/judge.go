@@ -1,6 +1,7 @@
 package staging
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,6 +54,8 @@ func (m member) rows(p Policy, first member) []row {
 		{rule.OneVersion, "version", first.name.Version.String(), first.sameVersion(m), rebuild},
 		{rule.StageProvenance, "SLSA provenance,", "yes", yes(len(m.provenance) > 0),
 			"let the build attest it with actions/attest"},
+		{rule.LocalVersion, "version,", "one that an index takes", m.published(),
+			"build it without a local version (what follows the +)"},
 		{rule.StageLeftOut, "left out by", "no line of the policy", m.leftOut(p),
 			"take the file, or the policy's line, away"},
 	}
@@ -80,6 +83,15 @@ func (m member) sameVersion(other member) string {
 		return m.name.Version.String()
 	}
 	return other.name.Version.String()
+}
+
+// published tells a version that an index takes from a local one (PEP 440: those
+// are not to be published, and PyPI refuses them).
+func (m member) published() string {
+	if m.name.Version.IsLocal() {
+		return "the local version " + m.name.Version.String()
+	}
+	return "one that an index takes"
 }
 
 func (m member) leftOut(p Policy) string {
@@ -133,6 +145,9 @@ func judge(p Policy, files []attest.Verified) ([]member, error) {
 	}
 	var no rule.Refusals
 	for _, m := range members {
+		if refused := (rule.Refusals)(nil); errors.As(m.name.CheckIndex(), &refused) {
+			no = append(no, refused...)
+		}
 		for _, r := range m.rows(p, members[0]) {
 			if r.got != r.want {
 				no = append(no, rule.Refusal{File: m.file.Name(), Rule: r.id,

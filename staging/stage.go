@@ -60,6 +60,9 @@ func Stage(ctx context.Context, s *Store, p Policy, v attest.Verdict) (Staged, e
 	if err := p.check(); err != nil {
 		return Staged{}, err
 	}
+	if !v.By(p.Build) {
+		return Staged{}, errors.New("staging: the files were verified under another policy than they are staged under")
+	}
 	if err := v.Err(); err != nil {
 		return Staged{}, err
 	}
@@ -188,10 +191,6 @@ func newManifest(p Policy, files []attest.Verified) (Manifest, error) {
 		d := f.File()
 		m.Files = append(m.Files, File{d.Name(), members[i].name.Kind, d.Digest(), d.Size(), f.Evidence()})
 		for _, e := range f.Evidence() {
-			if e.Hosted != p.Build.Hosted {
-				return Manifest{}, fmt.Errorf("%s was verified under another policy: hosted %q, not %q",
-					d.Name(), e.Hosted, p.Build.Hosted)
-			}
 			roots[e.Root] = true
 		}
 	}

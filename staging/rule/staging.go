@@ -21,9 +21,12 @@ const (
 	OneSource        ID = "one-source"
 	OneOfEach        ID = "one-of-each"
 	TagVersion       ID = "tag-version"
+	LocalVersion     ID = "local-version"
 )
 
 var stagingStories = map[ID]string{
+	LocalVersion: "A local version (PEP 440: what follows a +, as in 1.0+cu118) is for files that are handed " +
+		"on by other ways. PyPI takes none, so a release of one could only end half uploaded.",
 	StoredBytes: "What is in the store is named by its SHA-256, and is hashed again whenever it is used. " +
 		"A file that is missing, has another size or hashes to something else was changed or damaged after " +
 		"it was staged, and nothing of it is used. Stage the same files again: the release digest will be " +
