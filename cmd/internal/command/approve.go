@@ -23,7 +23,7 @@ type voteFlags struct {
 	shared
 	key, write, statement, signature string
 	reason                           string
-	seen                             []string
+	acknowledged                     []string
 }
 
 func newApprove(s Streams) *cobra.Command {
@@ -73,7 +73,7 @@ With an agent or a security key, through ssh-keygen:
 	c.Flags().StringVar(&f.statement, "statement", "", "the `FILE` that --write made")
 	c.Flags().StringVar(&f.signature, "signature", "", "its signature, a `FILE` that ssh-keygen made")
 	c.Flags().StringVar(&f.reason, "reason", "", "one line in your own words, kept with the vote")
-	c.Flags().StringArrayVar(&f.seen, "seen", nil, "acknowledge a finding by its `RULE` (repeatable)")
+	c.Flags().StringArrayVar(&f.acknowledged, "acknowledge", nil, "acknowledge a finding by its `RULE` (repeatable)")
 	return c
 }
 
@@ -151,7 +151,7 @@ func (r release) signed(s Streams, review approval.Review, decision approval.Dec
 
 func (f voteFlags) opinion(decision approval.Decision, now time.Time, holds time.Duration) approval.Opinion {
 	o := approval.Opinion{Decision: decision, Reason: f.reason, Issued: now, Holds: holds}
-	for _, id := range f.seen {
+	for _, id := range f.acknowledged {
 		o.Acknowledged = append(o.Acknowledged, rule.ID(id))
 	}
 	return o

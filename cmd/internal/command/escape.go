@@ -15,19 +15,23 @@ const maxShown = 1000
 // start of a line, "##[" anywhere) is broken up with a backslash.
 func plain(s string) string {
 	var b strings.Builder
-	shown := 0
+	last, shown := rune(0), 0
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
 		if shown++; shown > maxShown {
 			b.WriteString("…")
 			break
 		}
-		if unicode.IsPrint(r) {
+		switch {
+		case r == ':' && last == ':':
+			b.WriteString(`\:`)
+		case unicode.IsPrint(r):
 			b.WriteRune(r)
-		} else {
+		default:
 			fmt.Fprintf(&b, `\u{%x}`, r)
 		}
+		last = r
 	}
-	return strings.NewReplacer("::", `:\:`, "##[", `##\[`).Replace(b.String())
+	return strings.ReplaceAll(b.String(), "##[", `##\[`)
 }
 
 // ascii is JSON with every character outside of printable ASCII written as

@@ -10,18 +10,12 @@ import (
 // letters.
 func nearestKey(unknown string) string {
 	known := knownKeys(reflect.TypeFor[policyFile](), "")
-	return slices.MinFunc(known, func(a, b string) int {
-		return distance(pattern(a, unknown), unknown) - distance(pattern(b, unknown), unknown)
-	})
-}
-
-// pattern puts the index that unknown names in the place of NAME.
-func pattern(known, unknown string) string {
-	parts := strings.Split(unknown, ".")
-	if len(parts) < 3 {
-		return known
+	if parts := strings.Split(unknown, "."); len(parts) > 2 {
+		for i := range known {
+			known[i] = strings.Replace(known[i], "NAME", parts[1], 1)
+		}
 	}
-	return strings.Replace(known, "NAME", parts[1], 1)
+	return slices.MinFunc(known, func(a, b string) int { return distance(a, unknown) - distance(b, unknown) })
 }
 
 // knownKeys reads the keys off the structs, so that there is one list of them.

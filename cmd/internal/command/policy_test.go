@@ -1,0 +1,146 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/distgate/distgate/cmd/internal/world"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// project writes the policy of a local project and returns its folder.
+func project(t *testing.T) string {
+	t.Helper()
+	w, err := world.Start(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	dir := t.TempDir()
+	if err := w.WriteProject(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestSchemaAndDecoderAgree holds the schema that editors use against the
+// structs that decode: the same keys, and the same word on real files.
+func TestSchemaAndDecoderAgree(t *testing.T) {
+	var schema map[string]any
+	if err := json.Unmarshal(Schema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range knownKeys(reflect.TypeFor[policyFile](), "") {
+		if !describes(schema, strings.Split(key, ".")) {
+			t.Errorf("the schema does not know %s", key)
+		}
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("distgate.schema.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := compiler.Compile("distgate.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(project(t), "distgate.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		old, new string
+		good     bool
+	}{
+		"as written":        {"", "", true},
+		"an unknown key":    {"owner-id", "ownr-id", false},
+		"no hosted":         {`hosted = "certificate"`, "", false},
+		"hosted unknown":    {`"certificate"`, `"some"`, false},
+		"nobody":            {"need = 2", "need = 0", false},
+		"a name for an id":  {`1001 =`, `alice =`, false},
+		"two forms of root": {`file = "trusted_root.json"`, `file = "trusted_root.json"` + "\ntuf = \"https://example.org\"", false},
+	} {
+		var value map[string]any
+		if err := toml.Unmarshal(bytes.Replace(raw, []byte(c.old), []byte(c.new), 1), &value); err != nil {
+			t.Fatal(err)
+		}
+		plain, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(plain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := compiled.Validate(instance); (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// describes follows a key through the schema.
+func describes(schema map[string]any, key []string) bool {
+	if items, ok := schema["items"].(map[string]any); ok && schema["type"] == "array" {
+		return len(key) == 0 || describes(items, key)
+	}
+	if len(key) == 0 {
+		return schema["description"] != nil
+	}
+	if next, ok := schema["additionalProperties"].(map[string]any); ok && key[0] == "NAME" {
+		return describes(next, key[1:])
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	next, ok := properties[key[0]].(map[string]any)
+	return ok && describes(next, key[1:])
+}
+
+// Whatever stands in the policy and the files that it names, there is one clear
+// refusal that names the file, and never a panic or a yes.
+func TestAMalformedPolicyIsRefusedByName(t *testing.T) {
+	dir := project(t)
+	for _, file := range []string{"distgate.toml", "allowed_signers", "trusted_root.json"} {
+		path := filepath.Join(dir, file)
+		good, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for how, raw := range map[string][]byte{
+			"truncated": good[:len(good)/2], "empty": {}, "huge": bytes.Repeat([]byte("#"), maxPolicyFile+1),
+			"another type": []byte("\x00\x01\x02"), "JSON": []byte(`{"a":[1]}`),
+		} {
+			if err := os.WriteFile(path, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := loadPolicy(context.Background(), filepath.Join(dir, "distgate.toml"), t.TempDir(), time.Now())
+			var refused rule.Refusals
+			if exitCode(err) != exitUsage || !errors.As(err, &refused) || !strings.Contains(refused.Error(), file) {
+				t.Errorf("%s %s: got %v", file, how, err)
+			}
+		}
+		if err := os.WriteFile(path, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestNearestKey(t *testing.T) {
+	for unknown, want := range map[string]string{
+		"projct": "project", "build.repositry": "build.repository", "approval.maxage": "approval.max-age",
+		"index.pypi.enviroment": "index.pypi.environment", "sigstore.url": "sigstore.tsa",
+		"build.leave-out.file": "build.leave-out.files", "peeple": "people",
+	} {
+		if got := nearestKey(unknown); got != want {
+			t.Errorf("%s: got %s, want %s", unknown, got, want)
+		}
+	}
+}
