@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,6 +36,13 @@ func systemAt(later string) Streams {
 
 // TestStories plays testdata/*.txtar: what users do, and what attackers try.
 func TestStories(t *testing.T) {
+	if os.Getenv("DISTGATE_PEERS") == "required" {
+		for _, peer := range []string{"ssh-keygen", "python3"} {
+			if _, err := exec.LookPath(peer); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
@@ -46,14 +54,16 @@ func TestStories(t *testing.T) {
 			}
 			env.Defer(func() { _ = w.Close(); cancel() })
 			env.Values[theWorld{}] = w
-			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("HOME", os.Getenv("HOME"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv("SIMPLE", w.SimpleURL())
 			env.Setenv("VECTORS", os.Getenv("DISTGATE_VECTORS"))
 			return w.WriteProject(env.WorkDir)
 		},
 		Condition: func(name string) (bool, error) { return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "exitcode": exitcode,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "project": register, "exitcode": exitcode,
 		},
 	})
 }
@@ -131,6 +141,12 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s does not hold %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(path, changed, 0o600))
+}
+
+// project NAME: the index has a project more, with the same publisher.
+func register(ts *testscript.TestScript, _ bool, args []string) {
+	w := inWorld(ts)
+	ts.Check(w.Index().AddProject(args[0], w.Publisher()))
 }
 
 // append FILE OTHER: what the other file holds goes to the end of the first.

@@ -102,13 +102,18 @@ func (w *World) newIndex() (*pypitest.Index, error) {
 	if err != nil {
 		return nil, err
 	}
+	return index, index.AddProject(Project, w.Publisher())
+}
+
+// Publisher is the index's side of PublishJob: whom a project takes files from.
+func (w *World) Publisher() pypitest.Publisher {
 	job := w.PublishJob()
-	return index, index.AddProject(Project, pypitest.Publisher{
+	return pypitest.Publisher{
 		Repository:  job.Repository,
 		OwnerID:     job.RepositoryOwnerID,
 		Workflow:    workflow,
 		Environment: Environment,
-	})
+	}
 }
 
 // serve listens on a free port of this machine, and then serves what is made
