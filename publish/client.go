@@ -97,9 +97,9 @@ func (w within) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			r.Body.Close()
 		}
-		return nil, rule.Refusals{{File: r.URL.Path, Rule: rule.IndexElsewhere,
-			Want: strings.Join(w.origins, " or "), Got: to,
-			Hint: "if that is where the index keeps its files, name the host in the policy"}}
+		return nil, rule.Refusals{{File: brief(r.URL.Path), Rule: rule.IndexElsewhere,
+			Want: strings.Join(w.origins, " or "), Got: brief(to),
+			Hint: "if that host is the right one, for example for files, name it in the policy"}}
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("User-Agent", "distgate")
@@ -185,6 +185,12 @@ func brief(text string, secrets ...string) string {
 	}
 	return strings.ToValidUTF8(text[:cut], "\uFFFD") + "…"
 }
+
+// cut is an error whose text from outside is [brief].
+type cut struct{ error }
+
+func (c cut) Error() string { return brief(c.error.Error()) }
+func (c cut) Unwrap() error { return c.error }
 
 // transferTimeout is how long a file of that size may take.
 func transferTimeout(size int64) time.Duration {

@@ -112,7 +112,8 @@ func (w Witness) receipt(r release, there map[string]served, v attest.Verdict) R
 		Confirmed: time.Now().UTC().Truncate(time.Second)}
 	for _, f := range v.Verified() {
 		file := f.File()
-		receipt.Files = append(receipt.Files, ReceiptFile{Name: file.Name(), Digest: file.Digest(), Size: file.Size(),
+		receipt.Files = append(receipt.Files, ReceiptFile{
+			Name: file.Name(), Digest: file.Digest(), Size: file.Size(),
 			URL: there[file.Name()].url.String(), Attestation: f.Evidence()[0].Bundle})
 	}
 	return receipt
@@ -130,11 +131,12 @@ func (w Witness) await(ctx context.Context, r release) (map[string]served, error
 			if _, ok := offer.there[f.Name]; !ok {
 				missing = append(missing, rule.Refusal{File: f.Name, Rule: rule.ServedMissing,
 					Want: "listed by " + w.Index.Name(), Got: "nothing",
-					Hint: "run publish again: it uploads what is missing"})
+					Hint: "run publish again; a file that was deleted there cannot come back under its name"})
 			}
 		}
 		if len(missing) > 0 {
-			w.report(Event{Step: Waiting, Note: fmt.Sprintf("%s does not list %d of %d files yet", w.Index.Name(), len(missing), len(r.files))})
+			w.report(Event{Step: Waiting, Note: fmt.Sprintf("%s does not list %d of %d files yet",
+				w.Index.Name(), len(missing), len(r.files))})
 			return nil, notYet{missing}
 		}
 		return offer.there, nil
@@ -158,7 +160,9 @@ func (w Witness) candidate(ctx context.Context, r release, want staging.File, s 
 
 // download hashes the bytes that the index serves.
 func (w Witness) download(ctx context.Context, want staging.File, s served) (dist.File, error) {
-	file, err := again(ctx, w.Index.address.Patience, 0, func() (dist.File, error) { return w.fetch(ctx, want, s) })
+	file, err := again(ctx, w.Index.address.Patience, 0, func() (dist.File, error) {
+		return w.fetch(ctx, want, s)
+	})
 	if err != nil {
 		return dist.File{}, err
 	}
@@ -171,7 +175,7 @@ func (w Witness) download(ctx context.Context, want staging.File, s served) (dis
 	}
 	return dist.File{}, rule.Refusals{{File: want.Name, Rule: rule.ServedBytes,
 		Want: fmt.Sprintf("%s, %d bytes", want.Digest, want.Size), Got: got,
-		Hint: "the index serves other bytes than were approved: yank the release, and ask the index's administrators"}}
+		Hint: "other bytes than were approved: yank the release, and ask the index's administrators"}}
 }
 
 func (w Witness) fetch(ctx context.Context, want staging.File, s served) (dist.File, error) {
@@ -191,8 +195,9 @@ func (w Witness) fetch(ctx context.Context, want staging.File, s served) (dist.F
 	case retriable(response.StatusCode):
 		return dist.File{}, fmt.Errorf("download %s: status %d", want.Name, response.StatusCode)
 	case response.StatusCode != http.StatusOK:
-		return dist.File{}, notYet{rule.Refusals{{File: want.Name, Rule: rule.ServedMissing, Want: "the file at " + s.url.Redacted(),
-			Got: fmt.Sprintf("status %d", response.StatusCode), Hint: "wait for the index, and run publish again"}}}
+		return dist.File{}, notYet{rule.Refusals{{File: want.Name, Rule: rule.ServedMissing,
+			Want: "the file at " + s.url.Redacted(), Got: fmt.Sprintf("status %d", response.StatusCode),
+			Hint: "wait for the index, and run publish again"}}}
 	}
 	return dist.Copy(io.Discard, io.LimitReader(response.Body, want.Size+1), want.Name, want.Size+1)
 }
@@ -208,7 +213,7 @@ func (w Witness) provenance(ctx context.Context, r release, name string) ([]atte
 		if a.status != http.StatusOK {
 			return nil, notYet{rule.Refusals{{File: name, Rule: rule.ServedProvenance,
 				Want: "a publish attestation at " + at.Redacted(), Got: a.says(),
-				Hint: "a file that came to the index by another road has none, and can get none: release a new version"}}}
+				Hint: "a file that came by another road has none, and can get none: release a new version"}}}
 		}
 		return attest.ParseBundles(name+".provenance", bytes.NewReader(a.body))
 	})

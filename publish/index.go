@@ -96,7 +96,8 @@ func NewIndex(a Address) (*Index, error) {
 		origins = append(origins, origin(parse("files", files)))
 	}
 	if a.Name == "" || a.Patience <= 0 {
-		no = append(no, a.refuse(rule.IndexAddress, "a name, and a time to wait for the index", fmt.Sprintf("%q, %v", a.Name, a.Patience)))
+		no = append(no, a.refuse(rule.IndexAddress, "a name, and a time to wait for the index",
+			fmt.Sprintf("%q, %v", a.Name, a.Patience)))
 	}
 	x.oidc = x.upload.ResolveReference(&url.URL{Path: "/_/oidc/"})
 	x.client = newClient(dist.MaxSize+1, origins...)
@@ -119,7 +120,8 @@ func (a Address) pinned(origins []string) (no rule.Refusals) {
 		return rule.Refusals{a.refuse(rule.IndexAudience, "the audience of the index's ID tokens", "nothing")}
 	}
 	if pins()[a.Name] != nil && a.Name != a.Audience {
-		no = append(no, a.refuse(rule.IndexAudience, "the name "+a.Name+" for the index of that audience alone", a.Audience))
+		no = append(no, a.refuse(rule.IndexAudience,
+			"the name "+a.Name+" for the index of that audience alone", a.Audience))
 	}
 	theirs := pins()[a.Audience]
 	for _, at := range origins {

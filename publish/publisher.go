@@ -52,7 +52,8 @@ func (p Publisher) Check() error {
 	} {
 		if !row.holds {
 			no = append(no, rule.Refusal{File: "policy", Rule: rule.PublisherPolicy, Want: row.want,
-				Got: orNothing(brief(row.got)), Hint: "name the publishing job whole; `gh api repos/OWNER/NAME` shows both ids"})
+				Got:  orNothing(brief(row.got)),
+				Hint: "name the publishing job whole; `gh api repos/OWNER/NAME` shows both ids"})
 		}
 	}
 	return no.Err()
@@ -148,15 +149,19 @@ func (p Publisher) claims(c Claims) []claim {
 	equal := func(name, want, got, hint string) claim { return claim{name, want == got, want, got, hint} }
 	return []claim{
 		equal("repository", p.Repository, c.Repository, "publish from the repository that the policy names"),
-		equal("repository_id", p.RepositoryID, c.RepositoryID, "another id is another repository under the old name"),
-		equal("repository_owner_id", p.OwnerID, c.RepositoryOwnerID, "another id is another owner under the old name"),
-		{"ref", p.admits(c.Ref), strings.Join(p.Refs, " or "), c.Ref, "run the workflow on a ref that the policy names"},
+		equal("repository_id", p.RepositoryID, c.RepositoryID,
+			"another id is another repository under the old name"),
+		equal("repository_owner_id", p.OwnerID, c.RepositoryOwnerID,
+			"another id is another owner under the old name"),
+		{"ref", p.admits(c.Ref), strings.Join(p.Refs, " or "), c.Ref,
+			"run the workflow on a ref that the policy names"},
 		equal("workflow_ref", p.Repository+"/"+p.Workflow+"@"+c.Ref, c.WorkflowRef,
 			"publish from the workflow that the policy names, at the ref it runs for"),
 		equal("job_workflow_ref", c.WorkflowRef, c.JobWorkflowRef,
 			"publish from a job of the workflow itself, not of a reusable one"),
 		equal("environment", p.Environment, c.Environment, "give the publishing job this environment"),
-		equal("runner_environment", hosted, c.RunnerEnvironment, "run the publishing job on a runner of GitHub's"),
+		equal("runner_environment", hosted, c.RunnerEnvironment,
+			"run the publishing job on a runner of GitHub's"),
 		{"event_name", slices.Contains(p.Triggers, c.EventName), strings.Join(p.Triggers, " or "), c.EventName,
 			"start the workflow by an event that the policy names"},
 	}
@@ -183,7 +188,8 @@ func (p Publisher) Verify(ctx context.Context, idToken, audience string) (Claims
 		return Claims{}, err
 	}
 	if audience == "" || len(idToken) > maxIDToken {
-		return Claims{}, refuseToken("a token for an audience", fmt.Sprintf("%d bytes for %q", len(idToken), audience))
+		return Claims{}, refuseToken("a token for an audience",
+			fmt.Sprintf("%d bytes for %q", len(idToken), audience))
 	}
 	token, err := p.authentic(ctx, idToken, audience)
 	if err != nil {
@@ -203,7 +209,8 @@ func (p Publisher) Verify(ctx context.Context, idToken, audience string) (Claims
 	case token.IssuedAt.IsZero() || token.IssuedAt.Unix() <= 0:
 		return Claims{}, refuseToken("a time of issue", "nothing")
 	case token.IssuedAt.After(now.Add(leeway)) || int64(said.NotBefore) > now.Add(leeway).Unix():
-		return Claims{}, refuseToken("a token that is valid now, at "+stamp(now), "one issued at "+stamp(token.IssuedAt))
+		return Claims{}, refuseToken("a token that is valid now, at "+stamp(now),
+			"one issued at "+stamp(token.IssuedAt))
 	}
 	return said.Claims, p.compare(said.Claims)
 }
@@ -215,8 +222,8 @@ func (p Publisher) compare(c Claims) error {
 	var no rule.Refusals
 	for _, row := range p.claims(c) {
 		if !row.holds || row.got == "" {
-			no = append(no, rule.Refusal{File: "ID token", Rule: rule.PublisherClaims, Want: row.name + " " + row.want,
-				Got: orNothing(brief(row.got)), Hint: row.hint})
+			no = append(no, rule.Refusal{File: "ID token", Rule: rule.PublisherClaims,
+				Want: row.name + " " + row.want, Got: orNothing(brief(row.got)), Hint: row.hint})
 		}
 	}
 	return no.Err()
@@ -240,16 +247,17 @@ func (p Publisher) authentic(ctx context.Context, idToken, audience string) (*oi
 	defer cancel()
 	keys, err := p.discover(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("issuer of ID tokens: %w", err)
+		return nil, fmt.Errorf("issuer of ID tokens: %w", cut{err})
 	}
 	verifier := oidc.NewVerifier(p.Issuer, keys,
 		&oidc.Config{ClientID: audience, SupportedSigningAlgs: []string{oidc.RS256}})
 	token, err := verifier.Verify(ctx, idToken)
 	switch {
 	case keys.unread != nil:
-		return nil, fmt.Errorf("issuer of ID tokens: %w", keys.unread)
+		return nil, fmt.Errorf("issuer of ID tokens: %w", cut{keys.unread})
 	case err != nil:
-		return nil, refuseToken("a token of "+p.Issuer+" for "+audience+", valid now", brief(err.Error(), idToken))
+		return nil, refuseToken("a token of "+p.Issuer+" for "+audience+", valid now",
+			brief(err.Error(), idToken))
 	}
 	return token, nil
 }

@@ -37,7 +37,7 @@ type ReceiptFile struct {
 	Digest      dist.Digest `json:"digest"`
 	Size        int64       `json:"size"` // bytes
 	URL         string      `json:"url"`
-	Attestation dist.Digest `json:"attestation"` // of the publish attestation's bytes, as the index served them
+	Attestation dist.Digest `json:"attestation"` // of the publish attestation, as the index served it
 }
 
 func (r Receipt) clone() Receipt {
@@ -55,7 +55,9 @@ type Believed struct {
 // Receipts reads the receipts of a release. Those that the publisher signed and
 // that agree with the manifest are believed; why others are not is in refused,
 // which decides nothing. No receipt does not mean that nothing was published.
-func Receipts(ctx context.Context, store *staging.Store, r staging.Release, p Publisher, v *attest.Verifier) (believed []Believed, refused rule.Refusals, err error) {
+func Receipts(
+	ctx context.Context, store *staging.Store, r staging.Release, p Publisher, v *attest.Verifier,
+) (believed []Believed, refused rule.Refusals, err error) {
 	if store == nil || v == nil {
 		return nil, nil, errors.New("publish: no store or verifier to read receipts with")
 	}
@@ -78,7 +80,9 @@ func Receipts(ctx context.Context, store *staging.Store, r staging.Release, p Pu
 			believed = append(believed, signed)
 		}
 	}
-	slices.SortStableFunc(believed, func(a, b Believed) int { return a.Receipt.Confirmed.Compare(b.Receipt.Confirmed) })
+	slices.SortStableFunc(believed, func(a, b Believed) int {
+		return a.Receipt.Confirmed.Compare(b.Receipt.Confirmed)
+	})
 	return believed, refused, nil
 }
 
@@ -144,8 +148,10 @@ func (j Job) sign(ctx context.Context, c Confirmed) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := j.Verifier.VerifyStatement(j.Publisher.Policy(), bundle, c.release, ReceiptType); err != nil {
+	_, _, err = j.Verifier.VerifyStatement(j.Publisher.Policy(), bundle, c.release, ReceiptType)
+	if err != nil {
 		return err
 	}
-	return j.Store.Attach(ctx, c.release, staging.Record{Kind: ReceiptKind, Statement: statement, Bundle: bundle.Raw()})
+	return j.Store.Attach(ctx, c.release,
+		staging.Record{Kind: ReceiptKind, Statement: statement, Bundle: bundle.Raw()})
 }

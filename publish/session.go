@@ -78,8 +78,7 @@ func (x *Index) checkAudience(ctx context.Context) error {
 		return err
 	}
 	if a.status != http.StatusOK {
-		return rule.Refusals{{File: x.Name(), Rule: rule.IndexAudience, Want: "the audience " + x.address.Audience,
-			Got: a.says(), Hint: "the index must have trusted publishing; there is no other way to publish"}}
+		return x.otherAudience(a.says(), "the index must have trusted publishing; there is no other way to publish")
 	}
 	var said struct {
 		Audience string `json:"audience"`
@@ -88,11 +87,15 @@ func (x *Index) checkAudience(ctx context.Context) error {
 		return err
 	}
 	if said.Audience != x.address.Audience {
-		return rule.Refusals{{File: x.Name(), Rule: rule.IndexAudience, Want: "the audience " + x.address.Audience,
-			Got:  orNothing(brief(said.Audience)),
-			Hint: "no token was made; see whether the policy names the index that you mean"}}
+		return x.otherAudience(orNothing(brief(said.Audience)),
+			"no token was made; see whether the policy names the index that you mean")
 	}
 	return nil
+}
+
+func (x *Index) otherAudience(got, hint string) error {
+	return rule.Refusals{{File: x.Name(), Rule: rule.IndexAudience,
+		Want: "the audience " + x.address.Audience, Got: got, Hint: hint}}
 }
 
 // bearer is an upload token that is good for one more upload.
@@ -151,14 +154,15 @@ func (s *session) exchange(ctx context.Context, idToken string) error {
 
 // isToken tells whether s can be sent in a header as it is.
 func isToken(s string) bool {
-	return s != "" && len(s) <= maxToken && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+	return s != "" && len(s) <= maxToken &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // mintHints is what to do about each of Warehouse's codes.
 func mintHints() map[string]string {
 	return map[string]string{
-		"invalid-publisher": "compare this with the project's trusted publisher on the index, letter by letter: " +
-			"owner, repository, workflow file name, environment",
+		"invalid-publisher": "compare this with the project's trusted publisher on the index, " +
+			"letter by letter: owner, repository, workflow file name, environment",
 		"invalid-pending-publisher": "the project exists by now: add the trusted publisher to the project itself",
 		"invalid-reuse-token":       "run publish again; each try needs an ID token of its own",
 		"invalid-token":             "run publish again; if it stays so, compare the audience and the clock",
@@ -204,7 +208,7 @@ func (s *session) burn(ctx context.Context) {
 			err = errors.New(a.says(string(token)))
 		}
 		if err != nil {
-			s.job.report(Event{Step: NotBurned, Note: fmt.Sprintf("it ends at %s: %s", stamp(s.expires), brief(err.Error(), string(token)))})
+			s.job.report(Event{Step: NotBurned, Note: brief(fmt.Sprintf("it ends by %s: %v", stamp(s.expires), err), string(token))})
 		}
 	}
 	s.minted, s.token = nil, ""

@@ -67,7 +67,8 @@ func (x *Index) page(ctx context.Context, project string) (page, error) {
 		return page{}, err
 	}
 	if p.Name != project || !strings.HasPrefix(p.Meta.Version, "1.") {
-		return page{}, x.unreadable(at, "the page of "+project+" in version 1 of the API", p.Name+" in version "+p.Meta.Version)
+		return page{}, x.unreadable(at, "the page of "+project+" in version 1 of the API",
+			p.Name+" in version "+p.Meta.Version)
 	}
 	return p, nil
 }
@@ -138,7 +139,8 @@ func (r release) holds(name string) bool {
 		if c != '-' {
 			continue
 		}
-		if project, err := dist.NormalizeName(name[:i]); err == nil && project == r.project && r.version.Equal(leading(name[i+1:])) {
+		project, err := dist.NormalizeName(name[:i])
+		if err == nil && project == r.project && r.version.Equal(leading(name[i+1:])) {
 			return true
 		}
 	}
@@ -218,6 +220,7 @@ func (o offer) takes(project string) error {
 	if slices.Contains([]string{"", "active", "deprecated"}, o.status) {
 		return nil
 	}
-	return rule.Refusals{{File: project, Rule: rule.ProjectStatus, Want: "an active project", Got: brief(o.status),
+	return rule.Refusals{{File: project, Rule: rule.ProjectStatus,
+		Want: "an active project", Got: brief(o.status),
 		Hint: "an owner can say why, on the project's page on the index"}}
 }

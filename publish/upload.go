@@ -166,7 +166,7 @@ func (s *session) send(ctx context.Context, staged staging.Staged, p parcel) err
 	defer out.Close()
 	ctx, cancel := context.WithTimeout(ctx, transferTimeout(p.file.Size()))
 	defer cancel()
-	request, err := s.request(ctx, p, out, token)
+	request, err := s.job.Index.delivery(ctx, p, out, token)
 	if err != nil {
 		return err
 	}
@@ -184,12 +184,13 @@ func (s *session) send(ctx context.Context, staged staging.Staged, p parcel) err
 	return s.judge(response, out, p, token)
 }
 
-func (s *session) request(ctx context.Context, p parcel, file io.ReadCloser, token secret) (*http.Request, error) {
+// delivery is the request that uploads a parcel, whose bytes come from file.
+func (x *Index) delivery(ctx context.Context, p parcel, file io.ReadCloser, token secret) (*http.Request, error) {
 	b, err := encode(p.form(), p.file.Name(), file, p.file.Size())
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.job.Index.upload.String(), struct {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, x.upload.String(), struct {
 		io.Reader
 		io.Closer
 	}{b, file})
@@ -217,12 +218,18 @@ func (s *session) judge(response *http.Response, out *outgoing, p parcel, token 
 	}
 	header := token.authorization()
 	got := a.says(string(token), header, header[len("Basic "):])
-	if a.status < 400 || retriable(a.status) {
-		return errors.New(got)
-	}
-	return rule.Refusals{{File: p.file.Name(), Rule: rule.UploadRefused,
+	no := rule.Refusal{File: p.file.Name(), Rule: rule.UploadRefused,
 		Want: "status 200 from " + s.job.Index.Name(), Got: got,
-		Hint: "correct what the index names; files that it has already are kept and not sent again"}}
+		Hint: "correct what the index names; files that it has already are kept and not sent again"}
+	switch {
+	case a.status < 300 || retriable(a.status):
+		return errors.New(got)
+	case a.status < 400:
+		no.Rule = rule.IndexElsewhere
+		no.Got = brief(got+", to "+response.Header.Get("Location"), string(token), header[len("Basic "):])
+		no.Hint = "an upload follows no redirect; correct its address in the policy"
+	}
+	return rule.Refusals{no}
 }
 
 func (s *session) progress(f dist.File) func(done int64) {
