@@ -14,15 +14,14 @@ import (
 	"time"
 )
 
-// wheel makes the wheel for a tag whose ABI is "none", such as "py3-none-any".
+// wheel makes the wheel for one tag, such as "py3-none-any".
 func wheel(version, tag string) (File, error) {
 	name := Project + "-" + version
-	python, platforms, _ := strings.Cut(tag, "-none-")
-	platform := strings.Split(platforms, ".")[0]
+	platform := tag[strings.LastIndex(tag, "-")+1:]
 	info := name + ".dist-info/"
-	members := append(module(version, strings.Replace(platform, "any", "any platform", 1)),
+	members := append(module(version, platform),
 		member{info + "METADATA", metadata(version)},
-		member{info + "WHEEL", wheelFile(python, platforms)},
+		member{info + "WHEEL", fmt.Sprintf(wheelFile, platform == "any", tag)},
 		member{info + "entry_points.txt", entryPoints},
 		member{info + "licenses/LICENSE", license},
 	)
@@ -31,16 +30,11 @@ func wheel(version, tag string) (File, error) {
 	return File{name + "-" + tag + ".whl", raw}, describe(name+"-"+tag+".whl", err)
 }
 
-// wheelFile is WHEEL, with a line for each of the tags that a file name writes as
-// one (PEP 425, compressed tag sets).
-func wheelFile(python, platforms string) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "Wheel-Version: 1.0\nGenerator: widget 1\nRoot-Is-Purelib: %t\n", platforms == "any")
-	for platform := range strings.SplitSeq(platforms, ".") {
-		fmt.Fprintf(&out, "Tag: %s-none-%s\n", python, platform)
-	}
-	return out.String()
-}
+const wheelFile = `Wheel-Version: 1.0
+Generator: widget 1
+Root-Is-Purelib: %t
+Tag: %s
+`
 
 // record is RECORD: every member with its digest and size, and itself without.
 func record(members []member, self string) string {
@@ -92,7 +86,7 @@ func sdist(version string) (File, error) {
 		{"pyproject.toml", pyproject(version)},
 		{"README.md", readme},
 		{"LICENSE", license},
-	}, module(version, "any platform")...)
+	}, module(version, "any")...)
 	raw, err := tarred(name+"/", members)
 	return File{name + ".tar.gz", raw}, describe(name+".tar.gz", err)
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/distgate/distgate/attest/sigstoretest"
@@ -153,6 +155,9 @@ func selfHosted(c githubtest.Claims) githubtest.Claims {
 func fork(c githubtest.Claims) githubtest.Claims {
 	return githubtest.ReleaseJob("mallory/widget", workflow, c.Ref, "")
 }
+
+// Forgeries lists them all.
+func Forgeries() []Forgery { return slices.Sorted(maps.Keys(forgeries)) }
 
 // Forge replaces the bundle of a file that Build wrote.
 func (w *World) Forge(path string, how Forgery) error {

@@ -16,13 +16,13 @@ type member struct{ path, body string }
 
 // Release makes all distributions of a version of the project: a wheel for
 // every platform, two for one platform each, and the sdist. The same version has
-// the same bytes always and everywhere.
+// the same bytes on every machine.
 func Release(version string) ([]File, error) {
 	var files []File
 	for _, tag := range []string{
 		"py3-none-any",
 		"py3-none-macosx_11_0_arm64",
-		"py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64",
+		"py3-none-manylinux_2_17_x86_64",
 	} {
 		f, err := wheel(version, tag)
 		if err != nil {
@@ -34,7 +34,8 @@ func Release(version string) ([]File, error) {
 	return append(files, f), err
 }
 
-// module is the Python package, as it is installed.
+// module is the Python package, as it is installed. The platform is that of a
+// wheel's tag: "any", "macosx_11_0_arm64".
 func module(version, platform string) []member {
 	return []member{
 		{"widget/__init__.py", fmt.Sprintf(initPy, version)},
@@ -50,7 +51,7 @@ __version__ = "%s"
 
 
 def main():
-    print(f"widget {__version__}, made for {PLATFORM}")
+    print(f"widget {__version__} for {PLATFORM}")
 `
 
 // metadata is METADATA in the wheels and PKG-INFO in the sdist.
@@ -71,7 +72,7 @@ func metadata(version string) string {
 
 const readme = `# widget
 
-The command ` + "`widget`" + ` says which version it is, and what it was made for.
+The command ` + "`widget`" + ` says which version it is, and for which platform.
 `
 
 const license = `MIT No Attribution

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/distgate/distgate/cmd/internal/command"
+	"github.com/distgate/distgate/cmd/internal/world"
+)
+
+// demo is one release of widget 1.0, on its way from the build to its users.
+type demo struct {
+	player
+	world *world.World
+	ask   bool
+}
+
+const opening = `
+This plays one release of a small Python project, from its build to
+"pip install", with the real distgate commands. Then it plays attacks on a
+release, and each of them has to be refused.
+
+GitHub, the package index and Sigstore (where GitHub's signatures come from)
+are stand-ins, which run on this machine for the length of the demo. Their
+signatures and certificates are real. Nothing leaves this machine.`
+
+// act is one step of the release, with what a newcomer has to know before it.
+type act struct {
+	title, text string
+	play        func(*demo, context.Context) error
+}
+
+// acts are the way of a release.
+func acts() []act {
+	return []act{
+		{"1. The build leaves its files", `
+The project's workflow ran on GitHub and left three wheels and an sdist. Beside
+each of them it left a bundle (.sigstore.json): a statement, with GitHub's word
+for it, that a file with exactly these bytes was made by this workflow, from
+this commit, on this kind of machine.`, (*demo).build},
+
+		{"2. verify: where does a file come from?", `
+Anybody can make a file of this name. So the first question is whether its
+bundle is genuine, and whether it names the repository, the workflow and the
+kind of machine that the project's policy, distgate.toml, wants.`, (*demo).verify},
+
+		{"3. stage: hold it still", `
+Every file is verified, and all are put away together, with their bundles and
+the policy, under one fingerprint: the release digest. If one bit of any of it
+changed, the digest would be another. Nothing is built from here on.`, (*demo).stage},
+
+		{"4. review: what am I asked to release?", `
+Alice and Bob look after the project. Before they decide, they see what the
+release is, what was proven about it, and what was not.`, (*demo).review},
+
+		{"5. approve: two people say yes", `
+The policy wants two people. Each signs the release digest with an SSH key, of
+the kind that they push with. Alice is the first. Is she enough?`, (*demo).approve},
+
+		{"6. publish: exactly those bytes go out", `
+This command works only in the one GitHub job that the policy names. There is
+no password: GitHub tells the index which job is asking, and the index lets it
+upload for fifteen minutes. Every file is hashed again on its way out, and at
+the end all are downloaded and compared.`, (*demo).publish},
+
+		{"7. status: where does it stand?", `
+The job left a signed receipt in the store. To publish again would find
+everything in its place, and send nothing.`, (*demo).status},
+
+		{"8. What the users get", `
+Does the index serve what the build made? Here is every file, downloaded, and
+compared byte by byte with the folder of the first act.`, (*demo).users},
+	}
+}
+
+// playDemo plays the release and the attacks, in a folder that is removed
+// afterwards.
+func playDemo(ctx context.Context, s command.Streams, ask bool) (err error) {
+	home, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "distgate-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Chdir(home), os.RemoveAll(dir)) }()
+	if err := os.Chdir(dir); err != nil {
+		return err
+	}
+	w, err := world.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	return (&demo{player{s}, w, ask}).play(ctx)
+}
+
+func (d *demo) play(ctx context.Context) error {
+	d.say(opening)
+	if err := d.world.WriteProject("."); err != nil {
+		return err
+	}
+	for _, a := range acts() {
+		d.heading(a.title)
+		d.say(a.text)
+		if err := a.play(d, ctx); errors.Is(err, errDeclined) {
+			return d.declined(ctx)
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := d.attacks(ctx); err != nil {
+		return err
+	}
+	d.heading("In short")
+	fmt.Fprintln(d.streams.Out, "\npublished  what two people approved, and nothing else")
+	for _, a := range attacks() {
+		fmt.Fprintf(d.streams.Out, "%-10s %-46s (%s)\n", "refused", a.what, a.rule)
+	}
+	d.say("To type the commands yourself: go run ./cmd/sandbox serve")
+	return nil
+}
+
+func (d *demo) build(context.Context) error {
+	if err := d.world.Build("dist", "1.0"); err != nil {
+		return err
+	}
+	d.prompt("ls dist")
+	entries, err := os.ReadDir("dist")
+	for _, e := range entries {
+		fmt.Fprintln(d.streams.Out, e.Name())
+	}
+	return err
+}
+
+func (d *demo) verify(ctx context.Context) error {
+	return d.distgate(ctx, verb{says: "verified",
+		line: "verify dist/widget-1.0-py3-none-any.whl --policy distgate.toml"})
+}
+
+func (d *demo) stage(ctx context.Context) error {
+	return d.distgate(ctx, verb{line: "stage dist", says: "staged"})
+}
+
+func (d *demo) review(ctx context.Context) error {
+	return d.distgate(ctx, verb{line: "review 1.0", says: "not proven"})
+}
+
+// errDeclined is the reader saying no.
+var errDeclined = errors.New("not approved")
+
+func (d *demo) approve(ctx context.Context) error {
+	if d.ask {
+		d.say("You are Alice now, and Bob after her.")
+	}
+	if err := d.vote(ctx, "alice", "1 of 2"); err != nil {
+		return err
+	}
+	if err := d.distgate(ctx, d.release("1.0", waiting, "waiting")); err != nil {
+		return err
+	}
+	d.say("She is not. Then Bob, on his own machine:")
+	return d.vote(ctx, "bob", "approved")
+}
+
+// vote is the approval of 1.0 by one of the two. distgate shows the review again
+// before it signs; where nobody is asked, that is left out here.
+func (d *demo) vote(ctx context.Context, name, says string) error {
+	v := verb{line: "approve 1.0 --key keys/" + name, says: says, ask: d.ask}
+	if !d.ask {
+		v.show = results
+	}
+	err := d.distgate(ctx, v)
+	var got unexpected
+	if d.ask && errors.As(err, &got) && got.code == undecided {
+		return errDeclined
+	}
+	return err
+}
+
+// declined shows that a release without votes stays where it is.
+func (d *demo) declined(ctx context.Context) error {
+	d.say("You did not approve, so nothing goes out:")
+	return d.distgate(ctx, d.release("1.0", waiting, "waiting"))
+}
+
+// release is the publish command, in the job that may.
+func (d *demo) release(version string, want int, says string) verb {
+	return verb{line: "publish " + version, want: want, says: says,
+		job: d.world.Env(d.world.PublishJob())}
+}
+
+func (d *demo) publish(ctx context.Context) error {
+	return d.distgate(ctx, d.release("1.0", done, "published"))
+}
+
+func (d *demo) status(ctx context.Context) error {
+	return d.distgate(ctx, verb{line: "status", says: "published"})
+}
+
+// users compares what the index serves with what was built, and lets pip install
+// it.
+func (d *demo) users(ctx context.Context) error {
+	names, err := d.compare(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(d.streams.Out)
+	for _, name := range names {
+		fmt.Fprintf(d.streams.Out, "same       %s\n", name)
+	}
+	return d.pip(ctx)
+}
+
+// distributions are the files of a folder that are not bundles.
+func distributions(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".sigstore.json") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}

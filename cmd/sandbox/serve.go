@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/distgate/distgate/cmd/internal/command"
+	"github.com/distgate/distgate/cmd/internal/world"
+)
+
+// serve keeps a world up until ctx ends, with a folder in which a release can be
+// made by hand. The folder goes with the world: nobody else trusts its keys.
+func serve(ctx context.Context, s command.Streams) (err error) {
+	dir, err := os.MkdirTemp("", "distgate-world-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	w, err := world.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if err := furnish(w, dir); err != nil {
+		return err
+	}
+	directions(s.Out, w, dir)
+	<-ctx.Done()
+	fmt.Fprintln(s.Out, "\nthe world ended, and its folder is removed")
+	return nil
+}
+
+// furnish writes a project with a release in dist, and below bad/ one for every
+// way in which a wheel of it can be another than it seems.
+func furnish(w *world.World, dir string) error {
+	if err := w.WriteProject(dir); err != nil {
+		return err
+	}
+	if err := w.Build(filepath.Join(dir, "dist"), "1.0"); err != nil {
+		return err
+	}
+	const wheel = "widget-1.0-py3-none-any.whl"
+	for _, how := range world.Forgeries() {
+		bad := filepath.Join(dir, "bad", string(how))
+		if err := w.Build(bad, "1.0"); err != nil {
+			return err
+		}
+		if err := w.Forge(filepath.Join(bad, wheel), how); err != nil {
+			return err
+		}
+	}
+	renamed := filepath.Join(dir, "bad", "renamed")
+	if err := w.Build(renamed, "1.0"); err != nil {
+		return err
+	}
+	return world.Rename(filepath.Join(renamed, wheel), "widget-1.0-py3-none-win_amd64.whl")
+}
+
+// directions say what there is and what to type.
+func directions(out io.Writer, w *world.World, dir string) {
+	fmt.Fprintf(out, `The world is up until Ctrl-C.
+
+  GitHub     %s (issuer of ID tokens)
+  Sigstore   %s (Fulcio, Rekor, timestamps)
+  index      %s
+  folder     %s
+
+A release by hand, in another terminal, from this folder on:
+
+go build -o %[4]s/ ./cmd/distgate
+cd %[4]s
+export PATH="$PWD:$PATH"
+`, w.GitHubURL(), w.SigstoreURL(), w.SimpleURL(), dir)
+	for _, line := range w.Env(w.PublishJob()) {
+		name, value, _ := strings.Cut(line, "=")
+		fmt.Fprintf(out, "export %s='%s'\n", name, value)
+	}
+	fmt.Fprintf(out, `
+distgate verify dist --policy distgate.toml
+distgate stage dist
+distgate review 1.0
+distgate approve 1.0 --key keys/alice
+distgate approve 1.0 --key keys/bob
+distgate publish 1.0
+distgate status
+python3 -m pip --isolated download --no-deps --index-url %s widget
+
+In every folder below bad/ one wheel is not what it seems. None may pass:
+
+for bad in bad/*; do distgate verify $bad --policy distgate.toml; done
+distgate approve 1.0 --key keys/mallory
+`, w.SimpleURL())
+}
