@@ -95,7 +95,9 @@ A release goes through the verbs in this order:
     review    what a person looks at before voting
     approve   vote for it (or reject it)
     publish   upload what was approved, and confirm what the index serves
-    status    where every release stands, and the next command`,
+    status    where every release stands, and the next command
+
+A refusal names its rule; explain tells the story behind it.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -103,7 +105,7 @@ A release goes through the verbs in this order:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, verb := range []*cobra.Command{
-		newVerify(s), newStage(s), newReview(s), newApprove(s), newReject(s), newPublish(s), newStatus(s),
+		newVerify(s), newStage(s), newReview(s), newApprove(s), newReject(s), newPublish(s), newStatus(s), newExplain(s),
 	} {
 		verb.Args = usage(verb.Args)
 		root.AddCommand(verb)

@@ -120,7 +120,7 @@ func (p printer) waiting(w approval.Waiting) {
 	p.line("waiting    for votes: %d of %d people approved", w.Have, w.Need)
 	p.field("release", w.Release.String())
 	for _, b := range w.Ballots {
-		p.field("approved", fmt.Sprintf("%s at %s, until %s", b.By, utc(b.Issued), utc(b.Expires)))
+		p.field("approved", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
 	}
 	p.field("may vote", strings.Join(w.May, ", "))
 	p.refusals(w.Refused)

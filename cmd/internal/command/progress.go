@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"io"
 	"sync/atomic"
 
@@ -43,7 +44,7 @@ func (p *progress) finish() {
 		_ = p.bar.Finish()
 		return
 	}
-	p.printer.line("%s: %s", p.doing, bytesText(p.bytes.Load()))
+	p.printer.line("%s %s", fmt.Sprintf("%-10s", p.doing), bytesText(p.bytes.Load()))
 }
 
 type counted struct {

@@ -132,7 +132,7 @@ func (r release) check(ctx context.Context, s Streams) (approval.Approved, error
 func (p printer) approved(a approval.Approved) {
 	p.line("approved   %s", a.Staged().Digest())
 	for _, b := range a.Ballots() {
-		p.field("by", fmt.Sprintf("%s at %s, until %s", b.By, utc(b.Issued), utc(b.Expires)))
+		p.field("by", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
 		if b.Reason != "" {
 			p.field("reason", b.Reason)
 		}

@@ -68,7 +68,7 @@ func stageFolder(ctx context.Context, s Streams, store *staging.Store, must stag
 		return staging.Staged{}, err
 	}
 	found, refused := leaveOut(found, must)
-	bar := startProgress(s, "copy, hash and verify", totalSize(found.Distributions))
+	bar := startProgress(s, "copied", totalSize(found.Distributions))
 	candidates, err := found.Collect(ctx, func(ctx context.Context, path string) (dist.File, dist.Info, error) {
 		return putFile(ctx, store, path, bar)
 	})

@@ -161,7 +161,7 @@ func (p printer) standing(st standing) {
 	p.line("%s %s for %s", fmt.Sprintf("%-10s", st.State), st.Project+" "+st.Version, st.Index)
 	p.field("release", st.Release.String())
 	for _, b := range st.By {
-		p.field("approved", fmt.Sprintf("%s at %s, until %s", b.By, utc(b.Issued), utc(b.Expires)))
+		p.field("approved", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
 	}
 	if st.State == "waiting" {
 		p.field("votes", fmt.Sprintf("%d of %d people", st.Have, st.Need))

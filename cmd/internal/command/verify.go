@@ -182,7 +182,7 @@ type verifiedFile struct {
 }
 
 func verifyFound(ctx context.Context, s Streams, found *attest.Found, build attest.Policy, v *attest.Verifier) (verification, error) {
-	bar := startProgress(s, "hash and verify", totalSize(found.Distributions))
+	bar := startProgress(s, "hashed", totalSize(found.Distributions))
 	candidates, err := found.Collect(ctx, func(_ context.Context, path string) (dist.File, dist.Info, error) {
 		return inspectFile(path, bar)
 	})
