@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/distgate/distgate/attest"
 )
 
 const (
@@ -26,7 +28,7 @@ const (
 // ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN. The URL must
 // be https, except on a loopback address. Network errors, 429 and 5xx answers
 // are tried again a few times; every other answer than a token is an error.
-func IDToken(client *http.Client, requestURL, requestToken string) func(ctx context.Context, audience string) (string, error) {
+func IDToken(client *http.Client, requestURL, requestToken string) attest.Token {
 	return func(ctx context.Context, audience string) (string, error) {
 		ask, err := newTokenRequest(client, requestURL, requestToken, audience)
 		if err != nil {
@@ -35,7 +37,8 @@ func IDToken(client *http.Client, requestURL, requestToken string) func(ctx cont
 		try := func() (string, error) { return ask.once(ctx) }
 		pause := backoff.NewExponentialBackOff()
 		pause.InitialInterval = 100 * time.Millisecond
-		token, err := backoff.Retry(ctx, try, backoff.WithBackOff(pause), backoff.WithMaxTries(tokenTries))
+		token, err := backoff.Retry(ctx, try,
+			backoff.WithBackOff(pause), backoff.WithMaxTries(tokenTries))
 		if err != nil {
 			return "", fmt.Errorf("ID token for the audience %q: %w", audience, err)
 		}
@@ -52,13 +55,18 @@ type tokenRequest struct {
 
 // newTokenRequest checks all that was handed in. Its errors quote none of it,
 // for whoever confuses the two hands in the token as the URL.
-func newTokenRequest(client *http.Client, requestURL, requestToken, audience string) (*tokenRequest, error) {
-	if client == nil || requestToken == "" || audience == "" {
-		return nil, errors.New("want a client, a request token and an audience: does the job have id-token: write?")
+func newTokenRequest(
+	client *http.Client, requestURL, requestToken, audience string,
+) (*tokenRequest, error) {
+	if client == nil || audience == "" {
+		return nil, errors.New("want a client and an audience")
+	}
+	if requestToken == "" {
+		return nil, errors.New("there is no request token: give the job id-token: write")
 	}
 	u, err := url.Parse(requestURL)
 	if err != nil || u.Host == "" || u.User != nil || !private(u) {
-		return nil, errors.New("the request URL is not an https URL: does the job have id-token: write?")
+		return nil, errors.New("the request URL is not an https URL: give the job id-token: write")
 	}
 	if u.RawQuery != "" {
 		u.RawQuery += "&"
@@ -113,8 +121,8 @@ func (t *tokenRequest) read(response *http.Response) (string, error) {
 		Value string `json:"value"`
 	}
 	if len(raw) > maxTokenAnswer || json.Unmarshal(raw, &answer) != nil || answer.Value == "" {
-		return "", backoff.Permanent(fmt.Errorf("%s: want a token as {\"value\": …}, got %d bytes of something else",
-			t.url.Host, len(raw)))
+		return "", backoff.Permanent(fmt.Errorf(
+			"%s: want a token as {\"value\": …}, got %d bytes of something else", t.url.Host, len(raw)))
 	}
 	return answer.Value, nil
 }

@@ -15,6 +15,8 @@ import (
 // Pages that messages lead to.
 const (
 	helpPage         = "https://pypi.org/help/#"
+	admins           = helpPage + "admin-intervention"
+	naming           = helpPage + "project-name"
 	storageLimits    = "https://docs.pypi.org/project-management/storage-limits#"
 	troubleshooting  = "https://docs.pypi.org/trusted-publishers/troubleshooting/"
 	coreMetadataSpec = "https://packaging.python.org/specifications/core-metadata"
@@ -29,6 +31,14 @@ type answer struct {
 	message  string
 	location string // for a redirect
 }
+
+// saying is an error in Warehouse's words, which begin in upper case and may
+// end in a full stop.
+type saying string
+
+func (s saying) Error() string { return string(s) }
+
+func say(format string, args ...any) error { return saying(fmt.Sprintf(format, args...)) }
 
 // refuse is a 400, by far the most frequent answer.
 func refuse(format string, args ...any) *answer {
@@ -108,8 +118,8 @@ func (a answer) body(accept string) (contentType, body string) {
 	switch offers[0] {
 	case "text/html":
 		code := html.EscapeString(a.code())
-		return "text/html; charset=UTF-8", "<html>\n <head>\n  <title>" + code + "</title>\n </head>\n <body>\n  <h1>" +
-			code + "</h1>\n  " + a.text("<br/>", html.EscapeString) + "\n </body>\n</html>"
+		return "text/html; charset=UTF-8", "<html>\n <head>\n  <title>" + code + "</title>\n </head>\n" +
+			" <body>\n  <h1>" + code + "</h1>\n  " + a.text("<br/>", html.EscapeString) + "\n </body>\n</html>"
 	case "application/json":
 		plain := func(s string) string { return s }
 		raw, _ := json.Marshal(map[string]string{
@@ -142,7 +152,8 @@ func (a answer) explanation() string {
 	case http.StatusInternalServerError:
 		return "The server has either erred or is incapable of performing the requested operation."
 	default:
-		return "The server could not comply with the request since it is either malformed or otherwise incorrect."
+		return "The server could not comply with the request since it is either malformed " +
+			"or otherwise incorrect."
 	}
 }
 
@@ -156,6 +167,11 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	w.Write(append(raw, '\n'))
+}
+
+// writeMessage answers with the JSON object that has a message alone.
+func writeMessage(w http.ResponseWriter, status int, message string) {
+	writeJSON(w, status, plainJSON, map[string]string{"message": message})
 }
 
 // acceptable orders what is on offer by the client's Accept header, best

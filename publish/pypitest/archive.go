@@ -3,8 +3,9 @@ package pypitest
 import (
 	"archive/tar"
 	"archive/zip"
+	"bytes"
 	"compress/gzip"
-	"errors"
+	"encoding/binary"
 	"io"
 	"os"
 	"slices"
@@ -12,11 +13,13 @@ import (
 )
 
 const (
-	maxMember    = 64 << 20 // bytes of a member that is read whole
-	maxUnpacked  = 8 << 30  // bytes of a tar that is walked through
-	maxRatio     = 50       // of a zip, unpacked to packed …
-	ratioCounts  = 64 << 20 // … if it unpacks to more bytes than these
-	tarBlockSize = 512
+	maxMember   = 64 << 20 // bytes of a member that is read whole
+	maxUnpacked = 8 << 30  // bytes of a tar that is walked through
+	maxRatio    = 50       // of a zip, unpacked to packed …
+	ratioCounts = 64 << 20 // … if it unpacks to more bytes than these
+
+	endRecordSize = 22
+	maxZipComment = 1<<16 - 1
 )
 
 // noReason is what Warehouse says of an archive that breaks while it is read.
@@ -43,38 +46,76 @@ func openArchive(c *content) (a archive, message string, err error) {
 		return archive{}, "", err
 	}
 	a.size = c.size
-	reader, zipErr := zip.NewReader(a.file, a.size)
+	return a, a.judge(c.filename), nil
+}
+
+func (a *archive) judge(filename string) string {
+	begin, isZip := findZip(a.file, a.size)
 	isTar := isTarFile(a.file)
-	if zipErr == nil && isTar {
-		return a, "File is both a zip and a tar file", nil
+	switch wantTar := strings.HasSuffix(filename, ".tar.gz"); {
+	case isZip && isTar:
+		return "File is both a zip and a tar file"
+	case wantTar && isTar:
+		return a.judgeTar()
+	case wantTar:
+		return "File is not a tarfile"
+	case !isZip:
+		return "File is not a zipfile"
 	}
-	if strings.HasSuffix(c.filename, ".tar.gz") {
-		if !isTar {
-			return a, "File is not a tarfile", nil
-		}
-		return a, a.judgeTar(), nil
+	var err error
+	if a.zip, err = openZip(a.file, begin, a.size); err != nil {
+		return noReason
 	}
-	if zipErr != nil {
-		return a, "File is not a zipfile", nil
+	return a.judgeZip(filename)
+}
+
+// findZip looks for the record at the end of a zip, as Python does, and says
+// where the zip begins: the place of its directory is counted from there.
+func findZip(file io.ReaderAt, size int64) (begin int64, ok bool) {
+	tail := make([]byte, min(size, endRecordSize+maxZipComment))
+	if _, err := file.ReadAt(tail, size-int64(len(tail))); err != nil && err != io.EOF {
+		return 0, false
 	}
-	a.zip = reader
-	return a, a.judgeZip(c.filename), nil
+	at := len(tail) - endRecordSize
+	if at < 0 {
+		return 0, false
+	}
+	last := tail[at:]
+	if !bytes.HasPrefix(last, []byte(endRecord)) || !bytes.HasSuffix(last, []byte{0, 0}) {
+		at = bytes.LastIndex(tail[:at+len(endRecord)], []byte(endRecord))
+	}
+	if at < 0 {
+		return 0, false
+	}
+	length := binary.LittleEndian.Uint32(tail[at+12:])
+	offset := binary.LittleEndian.Uint32(tail[at+16:])
+	if length == sizeIsInExtra || offset == sizeIsInExtra {
+		return 0, true
+	}
+	begin = size - int64(len(tail)) + int64(at) - int64(length) - int64(offset)
+	return max(begin, 0), true
+}
+
+// openZip reads the directory of a zip that begins somewhere in a file. Python
+// reads as many entries as the directory is long, Go as many as are counted:
+// where the two disagree, the file as a whole may still be read, and is judged.
+func openZip(file io.ReaderAt, begin, size int64) (*zip.Reader, error) {
+	directory, err := zip.NewReader(io.NewSectionReader(file, begin, size-begin), size-begin)
+	if err != nil && begin > 0 {
+		return zip.NewReader(file, size)
+	}
+	return directory, err
 }
 
 // isTarFile says whether a file begins as a tar does, packed by gzip or not.
 func isTarFile(file io.ReaderAt) bool {
-	var r io.Reader = io.NewSectionReader(file, 0, maxUnpacked)
-	if unpacked, err := gzip.NewReader(r); err == nil {
-		r = unpacked
-	} else {
-		r = io.NewSectionReader(file, 0, maxUnpacked)
+	beginning := func() io.Reader { return io.NewSectionReader(file, 0, maxMember) }
+	if unpacked, err := gzip.NewReader(beginning()); err == nil {
+		_, err := tar.NewReader(io.LimitReader(unpacked, maxMember)).Next()
+		return err == nil
 	}
-	first := make([]byte, tarBlockSize)
-	if _, err := io.ReadFull(r, first); err != nil {
-		return false
-	}
-	_, err := tar.NewReader(strings.NewReader(string(first) + strings.Repeat("\x00", 2*tarBlockSize))).Next()
-	return err == nil || errors.Is(err, io.ErrUnexpectedEOF)
+	_, err := tar.NewReader(beginning()).Next()
+	return err == nil
 }
 
 // judgeZip judges a zip in Warehouse's order.
@@ -153,7 +194,8 @@ func (a *archive) judgeTar() string {
 	top := commonPath(a.names)
 	switch {
 	case sparse:
-		return "tar archive not accepted: Sparse members are not allowed. See " + archiveGuide + " for more information"
+		return "tar archive not accepted: Sparse members are not allowed. See " + archiveGuide +
+			" for more information"
 	case top == "" || top == "/":
 		return "Incorrect number of top-level directories in sdist"
 	case !slices.Contains(a.names, top+"/PKG-INFO"):
@@ -206,7 +248,8 @@ func distInfo(filename string) (folder string, ok bool) {
 func commonPath(names []string) string {
 	var common []string
 	for i, name := range names {
-		parts := slices.DeleteFunc(strings.Split(name, "/"), func(p string) bool { return p == "" || p == "." })
+		nothing := func(part string) bool { return part == "" || part == "." }
+		parts := slices.DeleteFunc(strings.Split(name, "/"), nothing)
 		if i == 0 {
 			common = parts
 		}

@@ -54,7 +54,7 @@ func (u *upload) attestations() *answer {
 
 func (u *upload) provenanceOf(raw string) ([]byte, error) {
 	if !u.token.minted() {
-		return nil, errors.New("Attestations are only supported when using Trusted Publishing")
+		return nil, say("Attestations are only supported when using Trusted Publishing")
 	}
 	list, err := parseAttestations(raw)
 	if err != nil {
@@ -67,7 +67,7 @@ func (u *upload) provenanceOf(raw string) ([]byte, error) {
 			return nil, err
 		}
 		if slices.Contains(seen, predicate) {
-			return nil, fmt.Errorf("Multiple attestations for the same file with the same predicate type (%s) "+
+			return nil, say("Multiple attestations for the same file with the same predicate type (%s) "+
 				"are not supported", predicate)
 		}
 		seen = append(seen, predicate)
@@ -78,20 +78,20 @@ func (u *upload) provenanceOf(raw string) ([]byte, error) {
 func parseAttestations(raw string) ([]attestation, error) {
 	var list []attestation
 	if err := json.Unmarshal([]byte(raw), &list); err != nil {
-		return nil, fmt.Errorf("Malformed attestations: %w", err)
+		return nil, say("Malformed attestations: %s", err)
 	}
 	if len(list) == 0 {
-		return nil, errors.New("Malformed attestations: an empty attestation set is not permitted")
+		return nil, say("Malformed attestations: an empty attestation set is not permitted")
 	}
 	for _, a := range list {
 		if a.Version != 1 || len(a.Material.Certificate) == 0 || len(a.Material.Entries) == 0 ||
 			len(a.Envelope.Statement) == 0 || len(a.Envelope.Signature) == 0 {
-			return nil, errors.New("Malformed attestations: want version 1, a certificate, " +
+			return nil, say("Malformed attestations: want version 1, a certificate, " +
 				"a transparency log entry, a statement and a signature")
 		}
 	}
 	if len(list) > maxAttestations {
-		return nil, fmt.Errorf("A maximum of %d attestations per file are supported", maxAttestations)
+		return nil, say("A maximum of %d attestations per file are supported", maxAttestations)
 	}
 	return list, nil
 }
@@ -101,14 +101,14 @@ func parseAttestations(raw string) ([]attestation, error) {
 func (u *upload) verifyAttestation(a attestation) (predicateType string, err error) {
 	b, err := a.bundle()
 	if err != nil {
-		return "", fmt.Errorf("Unknown error while trying to verify included attestations: %w", err)
+		return "", say("Unknown error while trying to verify included attestations: %s", err)
 	}
 	if err = u.verifySigstore(a, b); err == nil {
 		predicateType, err = u.verifyStatement(a.Envelope.Statement)
 	}
 	if err != nil {
-		return "", fmt.Errorf("Could not verify the uploaded artifact using the included attestation: "+
-			"Verification failed: %w", err)
+		return "", say("Could not verify the uploaded artifact using the included attestation: "+
+			"Verification failed: %s", err)
 	}
 	return predicateType, nil
 }
@@ -179,24 +179,24 @@ func (u *upload) verifySigstore(a attestation, b *bundle.Bundle) error {
 // runner nor environment counts.
 func (p Publisher) verifyCertificate(c *x509.Certificate, issuers []string) error {
 	if issuer := extension(c, 8); !slices.Contains(issuers, issuer) {
-		return fmt.Errorf("Certificate's OIDCIssuerV2 does not match (got %s, expected %s)",
+		return say("Certificate's OIDCIssuerV2 does not match (got %s, expected %s)",
 			repr(issuer), repr(issuers[0]))
 	}
 	repository := "https://github.com/" + p.Repository
 	if got := extension(c, 12); got != repository {
-		return fmt.Errorf("Certificate's OIDCSourceRepositoryURI does not match (got %s, expected %s)",
+		return say("Certificate's OIDCSourceRepositoryURI does not match (got %s, expected %s)",
 			repr(got), repr(repository))
 	}
 	digest, ref, config := extension(c, 13), extension(c, 14), extension(c, 18)
 	if digest == "" && ref == "" {
-		return errors.New("Certificate must contain either Source Repository Digest or Source Repository Ref")
+		return say("Certificate must contain either Source Repository Digest or Source Repository Ref")
 	}
 	for _, at := range []string{digest, ref} {
 		if at != "" && config == repository+"/.github/workflows/"+p.Workflow+"@"+at {
 			return nil
 		}
 	}
-	return fmt.Errorf("Certificate's Build Config URI (%s) does not match expected Trusted Publisher (%s @ %s)",
+	return say("Certificate's Build Config URI (%s) does not match expected Trusted Publisher (%s @ %s)",
 		config, p.Workflow, p.Repository)
 }
 

@@ -43,7 +43,8 @@ func (u *upload) sdistFilename() *answer {
 	if err != nil {
 		return refuse("Invalid source distribution filename: %s", filename)
 	}
-	if u.meta.version.IsPostRelease() && said.project != u.project.normalized && strings.Count(filename, "-") >= 2 {
+	if u.meta.version.IsPostRelease() && said.project != u.project.normalized &&
+		strings.Count(filename, "-") >= 2 {
 		said.project = beforePostRelease(filename)
 	}
 	if said.project != u.project.normalized {
@@ -105,7 +106,8 @@ func (u *upload) wheelFilename() *answer {
 			repr(filename), repr(project), repr(start))
 	}
 	if !said.version.Equal(u.meta.version) {
-		return refuse("Version in filename should be %s not %s.", repr(u.meta.version.String()), repr(said.version.String()))
+		return refuse("Version in filename should be %s not %s.",
+			repr(u.meta.version.String()), repr(said.version.String()))
 	}
 	return nil
 }
@@ -165,7 +167,8 @@ func (u *upload) wheelEntryPoints() *answer {
 	}
 	raw, found, err := u.archive.read(u.distInfo() + "/entry_points.txt")
 	if found && (err != nil || !isEntryPoints(raw)) {
-		return refuse("Wheel '%s' has invalid entry points defined in the entry_points.txt file", u.form.content.filename)
+		return refuse("Wheel '%s' has invalid entry points defined in the entry_points.txt file",
+			u.form.content.filename)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package pypitest
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -22,7 +21,8 @@ type distName struct {
 // equal compares names as pypi-attestations does: 1.0 is 1.0.0, Widget is
 // widget, and the order of compressed tags is nothing.
 func (d distName) equal(e distName) bool {
-	return d.project == e.project && d.version.Equal(e.version) && d.build == e.build && slices.Equal(d.tags, e.tags)
+	return d.project == e.project && d.version.Equal(e.version) && d.build == e.build &&
+		slices.Equal(d.tags, e.tags)
 }
 
 // platforms of a wheel's tags.
@@ -49,20 +49,20 @@ func parseWheelName(filename string) (distName, error) {
 	stem := strings.TrimSuffix(filename, ".whl")
 	parts := strings.Split(stem, "-")
 	if len(parts) != 5 && len(parts) != 6 {
-		return distName{}, fmt.Errorf("Invalid wheel filename (wrong number of parts): %s", repr(stem))
+		return distName{}, say("Invalid wheel filename (wrong number of parts): %s", repr(stem))
 	}
 	if strings.Contains(parts[0], "__") || !regexp.MustCompile(`^[\pL\pN_.]*$`).MatchString(parts[0]) {
-		return distName{}, fmt.Errorf("Invalid project name: %s", repr(stem))
+		return distName{}, say("Invalid project name: %s", repr(stem))
 	}
 	version, err := pep440.Parse(parts[1])
 	if err != nil {
-		return distName{}, fmt.Errorf("Invalid wheel filename (invalid version): %s", repr(stem))
+		return distName{}, say("Invalid wheel filename (invalid version): %s", repr(stem))
 	}
 	d := distName{project: normalizeName(parts[0]), version: version}
 	if len(parts) == 6 {
 		build := regexp.MustCompile(`^0*(\d+.*)`).FindStringSubmatch(parts[2])
 		if build == nil {
-			return distName{}, fmt.Errorf("Invalid build number: %s in %s", parts[2], repr(stem))
+			return distName{}, say("Invalid build number: %s in %s", parts[2], repr(stem))
 		}
 		d.build = build[1]
 	}
@@ -72,12 +72,12 @@ func parseWheelName(filename string) (distName, error) {
 
 // expandTags lists what a compressed tag set stands for.
 func expandTags(sets []string) []string {
-	tags := []string{""}
-	for _, set := range sets {
+	tags := strings.Split(strings.ToLower(sets[0]), ".")
+	for _, set := range sets[1:] {
 		var longer []string
 		for _, tag := range tags {
 			for part := range strings.SplitSeq(strings.ToLower(set), ".") {
-				longer = append(longer, strings.TrimPrefix(tag+"-"+part, "-"))
+				longer = append(longer, tag+"-"+part)
 			}
 		}
 		tags = longer
@@ -90,11 +90,11 @@ func parseSdistName(filename string) (distName, error) {
 	stem := strings.TrimSuffix(strings.TrimSuffix(filename, ".tar.gz"), ".zip")
 	i := strings.LastIndex(stem, "-")
 	if i < 0 {
-		return distName{}, errors.New("Invalid sdist filename: " + repr(filename))
+		return distName{}, say("Invalid sdist filename: %s", repr(filename))
 	}
 	version, err := pep440.Parse(stem[i+1:])
 	if err != nil {
-		return distName{}, errors.New("Invalid sdist filename (invalid version): " + repr(filename))
+		return distName{}, say("Invalid sdist filename (invalid version): %s", repr(filename))
 	}
 	return distName{project: normalizeName(stem[:i]), version: version}, nil
 }

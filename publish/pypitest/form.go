@@ -177,7 +177,8 @@ func receive(part *part, dir string, limit int64) (*content, error) {
 	}
 	hashes := []hash.Hash{md5.New(), sha256.New(), blake2}
 	sink := io.MultiWriter(out, hashes[0], hashes[1], hashes[2])
-	c.size, err = io.CopyBuffer(struct{ io.Writer }{sink}, io.LimitReader(part, limit+1), make([]byte, 256<<10))
+	buffer := make([]byte, multipartBuffer)
+	c.size, err = io.CopyBuffer(struct{ io.Writer }{sink}, io.LimitReader(part, limit+1), buffer)
 	if err == nil {
 		var rest int64
 		rest, err = io.Copy(io.Discard, part)

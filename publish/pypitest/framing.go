@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"io"
 	"unicode/utf8"
 )
@@ -22,7 +21,7 @@ const (
 	hasDataDescriptor = 1 << 3
 )
 
-var errMalformedZip = errors.New("Malformed zip file")
+var errMalformedZip = say("Malformed zip file")
 
 // checkFraming wants a zip that reads the same from its beginning, record by
 // record, as from the directory at its end, so that no two installers unpack
@@ -44,10 +43,10 @@ func checkFraming(file io.ReaderAt, size int64, directory *zip.Reader) error {
 		}
 	}
 	if len(f.central) != len(f.local) {
-		return errors.New("Mis-matched local headers and central directory")
+		return say("Mis-matched local headers and central directory")
 	}
 	if f.at != size {
-		return errors.New("Trailing data")
+		return say("Trailing data")
 	}
 	return nil
 }
@@ -98,7 +97,7 @@ func (f *framing) record() error {
 	case endRecord:
 		return f.readEnd()
 	}
-	return errors.New("Unknown record signature")
+	return say("Unknown record signature")
 }
 
 // read takes the next n bytes.
@@ -114,7 +113,7 @@ func (f *framing) read(n int64) ([]byte, error) {
 // skip passes n bytes, and ends at the end of the file if there are fewer.
 func (f *framing) skip(n int64) error {
 	if n < 0 {
-		return errors.New("Negative offset")
+		return say("Negative offset")
 	}
 	passed, err := io.CopyN(io.Discard, f.in, n)
 	f.at += passed
@@ -131,7 +130,10 @@ func (f *framing) localFile() error {
 		return err
 	}
 	flags, method := binary.LittleEndian.Uint16(head[2:]), binary.LittleEndian.Uint16(head[4:])
-	said := memberSize{int64(binary.LittleEndian.Uint32(head[14:])), int64(binary.LittleEndian.Uint32(head[18:]))}
+	said := memberSize{
+		packed:   int64(binary.LittleEndian.Uint32(head[14:])),
+		unpacked: int64(binary.LittleEndian.Uint32(head[18:])),
+	}
 	name, extra, err := f.nameAndExtra(head[22:])
 	if err != nil {
 		return err
@@ -140,25 +142,25 @@ func (f *framing) localFile() error {
 		return err
 	}
 	if flags&hasDataDescriptor != 0 {
-		return errors.New("ZIP contains a data descriptor")
+		return say("ZIP contains a data descriptor")
 	}
 	if !utf8.ValidString(name) {
-		return errors.New("Filename not unicode")
+		return say("Filename not unicode")
 	}
 	want, ok := f.members[name]
 	switch {
 	case !ok:
-		return errors.New("Filename not in central directory")
+		return say("Filename not in central directory")
 	case want.packed != said.packed:
-		return errors.New("Mis-matched data size")
+		return say("Mis-matched data size")
 	case want.unpacked != said.unpacked:
-		return errors.New("Mis-matched file size")
+		return say("Mis-matched file size")
 	}
 	if err := f.skip(said.packed); err != nil {
 		return err
 	}
 	if f.local[name] {
-		return errors.New("Duplicate filename in local headers")
+		return say("Duplicate filename in local headers")
 	}
 	f.local[name] = true
 	return nil
@@ -172,7 +174,7 @@ func (f *framing) nameAndExtra(head []byte) (name string, extra []byte, err erro
 	}
 	extra, err = f.read(int64(binary.LittleEndian.Uint16(head[2:])))
 	if err == nil && hasControl(raw) {
-		err = errors.New("Invalid character in filename")
+		err = say("Invalid character in filename")
 	}
 	return string(raw), extra, err
 }
@@ -199,7 +201,7 @@ func readExtras(extra []byte, method uint16, said memberSize) (memberSize, error
 			return said, errMalformedZip
 		}
 		if seen[id] && (id == extraZIP64 || id == extraUnicodePath) {
-			return said, errors.New("Invalid duplicate extra in local file")
+			return said, say("Invalid duplicate extra in local file")
 		}
 		seen[id] = true
 		data := extra[4 : 4+length]
@@ -248,10 +250,10 @@ func checkUnicodePath(data []byte) error {
 		return nil
 	}
 	if hasControl(data[5:]) {
-		return errors.New("Invalid character in filename")
+		return say("Invalid character in filename")
 	}
 	if !utf8.Valid(data[5:]) {
-		return errors.New("Filename not valid UTF-8")
+		return say("Filename not valid UTF-8")
 	}
 	return nil
 }
@@ -266,7 +268,7 @@ func (f *framing) centralFile() error {
 		return err
 	}
 	if binary.LittleEndian.Uint16(head[28:]) != 0 {
-		return errors.New("Comment in central directory")
+		return say("Comment in central directory")
 	}
 	name, extra, err := f.nameAndExtra(head[24:])
 	if err != nil {
@@ -274,10 +276,10 @@ func (f *framing) centralFile() error {
 	}
 	f.directorySize += 46 + int64(len(name)) + int64(len(extra))
 	if f.central[name] {
-		return errors.New("Duplicate filename in central directory")
+		return say("Duplicate filename in central directory")
 	}
 	if !f.local[name] {
-		return errors.New("Missing filename in local headers")
+		return say("Missing filename in local headers")
 	}
 	f.central[name] = true
 	return nil
@@ -297,7 +299,7 @@ func (f *framing) readEnd64() error {
 		return errMalformedZip
 	}
 	if binary.LittleEndian.Uint64(raw) != 44 {
-		return errors.New("ZIP64 extensible data not allowed")
+		return say("ZIP64 extensible data not allowed")
 	}
 	return nil
 }
@@ -326,11 +328,11 @@ func (f *framing) readEnd() error {
 	f.ended = true
 	switch {
 	case f.end.records != f.records:
-		return errors.New("Mismatched central directory records")
+		return say("Mismatched central directory records")
 	case f.end.at != f.directoryAt:
-		return errors.New("Mismatched central directory offset")
+		return say("Mismatched central directory offset")
 	case f.end.size != f.directorySize:
-		return errors.New("Mismatched central directory size")
+		return say("Mismatched central directory size")
 	}
 	return nil
 }

@@ -75,7 +75,8 @@ func (c claims) check(issuer, audience string, now time.Time) error {
 	if !c.Expires.Time().After(now.Add(-leeway)) {
 		return errors.New("expired")
 	}
-	if c.Issued.Time().After(now.Add(leeway)) || c.NotBefore != nil && c.NotBefore.Time().After(now.Add(leeway)) {
+	soon := now.Add(leeway)
+	if c.Issued.Time().After(soon) || c.NotBefore != nil && c.NotBefore.Time().After(soon) {
 		return errors.New("not valid yet")
 	}
 	return nil
@@ -120,7 +121,9 @@ func newKeyring() *keyring {
 
 // verify believes a token that one of the issuer's keys signed (RS256) for the
 // audience, now.
-func (k *keyring) verify(ctx context.Context, token, issuer, audience string, now time.Time) (claims, error) {
+func (k *keyring) verify(
+	ctx context.Context, token, issuer, audience string, now time.Time,
+) (claims, error) {
 	signed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return claims{}, err

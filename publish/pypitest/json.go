@@ -33,11 +33,23 @@ func (r *release) jsonFiles(base string) []jsonFile {
 	files := []jsonFile{}
 	for _, f := range r.sorted() {
 		j := jsonFile{
-			CommentText: f.comment, CoreMetadata: false, Downloads: -1, Filename: f.name, MD5: f.digests.md5,
-			Digests:     map[string]string{"md5": f.digests.md5, "sha256": f.digests.sha256, "blake2b_256": f.digests.blake2},
-			PackageType: f.kind, PythonVersion: f.pythonVersion, RequiresPython: absent(r.meta.requiresPython),
-			Size: f.size, UploadTime: f.uploaded.Format("2006-01-02T15:04:05"), UploadTimeISO: f.uploadTime(),
-			URL: f.url(base), Yanked: r.yanked, YankedReason: absent(r.yankedReason),
+			CommentText:  f.comment,
+			CoreMetadata: false,
+			Digests: map[string]string{
+				"md5": f.digests.md5, "sha256": f.digests.sha256, "blake2b_256": f.digests.blake2,
+			},
+			Downloads:      -1,
+			Filename:       f.name,
+			MD5:            f.digests.md5,
+			PackageType:    f.kind,
+			PythonVersion:  f.pythonVersion,
+			RequiresPython: absent(r.meta.requiresPython),
+			Size:           f.size,
+			UploadTime:     f.uploaded.Format("2006-01-02T15:04:05"),
+			UploadTimeISO:  f.uploadTime(),
+			URL:            f.url(base),
+			Yanked:         r.yanked,
+			YankedReason:   absent(r.yankedReason),
 		}
 		if f.metadata != "" {
 			j.CoreMetadata = map[string]string{"sha256": f.metadata}
@@ -109,14 +121,20 @@ func (p *project) latest() *release {
 	})
 }
 
-func (x *Index) serveJSON(w http.ResponseWriter, r *http.Request, p *project, rel *release, all map[string][]jsonFile) {
+// serveJSON describes a release, and with it all the project's files, if given.
+func (x *Index) serveJSON(
+	w http.ResponseWriter, r *http.Request, p *project, rel *release, all map[string][]jsonFile,
+) {
 	roles := []map[string]string{}
 	for _, owner := range slices.Sorted(maps.Keys(p.owners)) {
 		roles = append(roles, map[string]string{"role": "Owner", "user": owner})
 	}
 	page := map[string]any{
-		"info": rel.info(address(r), p), "urls": rel.jsonFiles(address(r)), "vulnerabilities": []string{},
-		"last_serial": p.serial, "ownership": map[string]any{"roles": roles, "organization": nil},
+		"info":            rel.info(address(r), p),
+		"urls":            rel.jsonFiles(address(r)),
+		"vulnerabilities": []string{},
+		"last_serial":     p.serial,
+		"ownership":       map[string]any{"roles": roles, "organization": nil},
 	}
 	if all != nil {
 		page["releases"] = all
@@ -141,8 +159,10 @@ func (r *release) info(base string, p *project) map[string]any {
 		"classifiers": append([]string{}, r.meta.values["classifiers"]...),
 		"keywords":    absent(r.meta.keywords()), "project_urls": nil,
 	}
-	for _, field := range []string{"summary", "description", "description_content_type", "license",
-		"license_expression", "author", "author_email", "maintainer", "maintainer_email", "home_page", "download_url"} {
+	for _, field := range []string{
+		"summary", "description", "description_content_type", "license", "license_expression",
+		"author", "author_email", "maintainer", "maintainer_email", "home_page", "download_url",
+	} {
 		info[field] = absent(r.meta.one(field))
 	}
 	for _, field := range []string{"requires_dist", "provides_extra", "dynamic"} {

@@ -153,8 +153,8 @@ func (m *metadata) enrich() []fault {
 			continue
 		}
 		if age >= 0 && slices.Index(metadataVersions(), field.added) > age {
-			faults = append(faults, fault{field.name, fmt.Sprintf("%s introduced in metadata version %s, not %s",
-				field.name, field.added, version)})
+			message := fmt.Sprintf("%s introduced in metadata version %s, not %s", field.name, field.added, version)
+			faults = append(faults, fault{field.name, message})
 		} else if field.judge != nil {
 			if message := field.judge(values); message != "" {
 				faults = append(faults, fault{field.name, message})
@@ -199,7 +199,8 @@ func judgeContentType(values []string) string {
 		return fmt.Sprintf("%s can only specify the UTF-8 charset, not %s", field, repr(charset))
 	}
 	variants := []string{"CommonMark", "GFM"}
-	if variant, ok := parameters["variant"]; ok && got == "text/markdown" && !slices.Contains(variants, variant) {
+	variant, ok := parameters["variant"]
+	if ok && got == "text/markdown" && !slices.Contains(variants, variant) {
 		return fmt.Sprintf("valid Markdown variants for %s are %s, not %s", field, reprs(variants), repr(variant))
 	}
 	return ""
@@ -211,7 +212,7 @@ func judgeDynamic(values []string) string {
 		if slices.Contains([]string{"name", "version", "metadata-version"}, v) {
 			return repr(v) + " is not allowed as a dynamic field"
 		}
-		if !slices.ContainsFunc(metadataFields(), func(f metadataField) bool { return f.name == v }) && v != "dynamic" {
+		if !slices.ContainsFunc(metadataFields(), func(f metadataField) bool { return f.name == v }) {
 			return repr(v) + " is not a valid dynamic field"
 		}
 	}
@@ -297,7 +298,8 @@ func judgeImports(field string, values []string) string {
 		name = strings.TrimRight(name, " \t")
 		for part := range strings.SplitSeq(name, ".") {
 			if !isIdentifier(part) {
-				return fmt.Sprintf("%s is invalid for %s; %s is not a valid identifier", repr(name), repr(field), repr(part))
+				return fmt.Sprintf("%s is invalid for %s; %s is not a valid identifier",
+					repr(name), repr(field), repr(part))
 			}
 		}
 		if semicolon && strings.TrimLeft(private, " \t") != "private" {
@@ -328,7 +330,7 @@ func (m *metadata) judge() []fault {
 	for _, field := range []string{"author_email", "maintainer_email"} {
 		if address := parseAddress(m.one(field)); address != "" {
 			if wrong := judgeAddress(address); wrong != "" {
-				add(strings.ReplaceAll(field, "_", "-"), "%s is not a valid email address: %s", repr(address), wrong)
+				add(hyphened(field), "%s is not a valid email address: %s", repr(address), wrong)
 			}
 		}
 	}
@@ -339,7 +341,12 @@ func (m *metadata) judge() []fault {
 	}
 	for _, field := range []string{"home_page", "download_url"} {
 		if u := m.one(field); u != "" && !isWebAddress(u) {
-			add(strings.ReplaceAll(field, "_", "-"), "%s is not a valid url.", repr(u))
+			add(hyphened(field), "%s is not a valid url.", repr(u))
+		}
+	}
+	for _, v := range m.values["dynamic"] {
+		if strings.EqualFold(v, "dynamic") {
+			add("dynamic", "Dynamic field 'dynamic' is not a valid dynamic field.")
 		}
 	}
 	faults = append(faults, m.judgeProjectURLs()...)
@@ -350,6 +357,9 @@ func (m *metadata) judge() []fault {
 	}
 	return faults
 }
+
+// hyphened is a form's name for a field as core metadata has it.
+func hyphened(field string) string { return strings.ReplaceAll(field, "_", "-") }
 
 func (m *metadata) judgeProjectURLs() []fault {
 	var faults []fault
@@ -376,7 +386,7 @@ func (m *metadata) judgeProjectURLs() []fault {
 func (m *metadata) judgeDependencies() []fault {
 	var faults []fault
 	for _, field := range []string{"provides_dist", "obsoletes_dist", "requires_dist"} {
-		name := strings.ReplaceAll(field, "_", "-")
+		name := hyphened(field)
 		for _, v := range m.values[field] {
 			r, err := parseRequirement(v)
 			if err != nil {
@@ -436,7 +446,8 @@ func judgeAddress(address string) string {
 // isWebAddress says whether PyPI would link to a URL.
 func isWebAddress(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && !strings.ContainsAny(s, " \t\n<>\"{}|\\^`")
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") &&
+		!strings.ContainsAny(s, " \t\n<>\"{}|\\^`")
 }
 
 // isClassifier knows the first part of every classifier, and takes any behind

@@ -23,8 +23,7 @@ func (x *Index) serveAudience(w http.ResponseWriter, r *http.Request) {
 	off := x.flags[DisallowOIDC]
 	x.mu.Unlock()
 	if off {
-		writeJSON(w, http.StatusForbidden, "application/json",
-			map[string]string{"message": "Trusted publishing functionality not enabled"})
+		writeMessage(w, http.StatusForbidden, "Trusted publishing functionality not enabled")
 		return
 	}
 	writeJSON(w, http.StatusOK, "application/json", map[string]string{"audience": x.config.Audience})
@@ -39,35 +38,41 @@ type mintError struct {
 func (e *mintError) Error() string { return e.Code + ": " + e.Description }
 
 func (x *Index) serveMint(w http.ResponseWriter, r *http.Request) {
-	raw, expires, err := x.mint(r)
+	m, err := x.mint(r)
 	if err != nil {
 		writeJSON(w, http.StatusUnprocessableEntity, "application/json",
 			map[string]any{"message": "Token request failed", "errors": []*mintError{err}})
 		return
 	}
 	writeJSON(w, http.StatusOK, "application/json",
-		map[string]any{"success": true, "token": raw, "expires": expires.Unix()})
+		map[string]any{"success": true, "token": m.token, "expires": m.expires})
+}
+
+// minted is what an exchange yields.
+type minted struct {
+	token   string
+	expires int64 // Unix time
 }
 
 // mint exchanges an ID token for an API token.
-func (x *Index) mint(r *http.Request) (raw string, expires time.Time, failed *mintError) {
+func (x *Index) mint(r *http.Request) (minted, *mintError) {
 	idToken, err := readToken(r.Body)
 	if err != nil {
-		return "", time.Time{}, &mintError{"invalid-payload", err.Error()}
+		return minted{}, &mintError{"invalid-payload", err.Error()}
 	}
 	issuer, err := unverifiedIssuer(idToken)
 	if err != nil {
-		return "", time.Time{}, &mintError{"invalid-payload", "malformed JWT"}
+		return minted{}, &mintError{"invalid-payload", "malformed JWT"}
 	}
 	if !slices.Contains(x.config.Issuers, issuer) {
-		return "", time.Time{}, &mintError{"invalid-payload", "unknown trusted publishing issuer"}
+		return minted{}, &mintError{"invalid-payload", "unknown trusted publishing issuer"}
 	}
 	if x.switched(DisallowOIDC) || x.switched(DisallowGitHubOIDC) {
-		return "", time.Time{}, &mintError{"not-enabled", "github trusted publishing functionality not enabled"}
+		return minted{}, &mintError{"not-enabled", "github trusted publishing functionality not enabled"}
 	}
 	c, err := x.keys.verify(r.Context(), idToken, issuer, x.config.Audience, x.config.Now())
 	if err != nil {
-		return "", time.Time{}, &mintError{"invalid-token", "malformed or invalid token"}
+		return minted{}, &mintError{"invalid-token", "malformed or invalid token"}
 	}
 	return x.mintFor(issuer, c)
 }
@@ -80,20 +85,20 @@ func (x *Index) switched(f Flag) bool {
 
 // mintFor finds the publisher of a verified token and mints for all of its
 // projects. A token that matched no publisher may be tried again.
-func (x *Index) mintFor(issuer string, c claims) (string, time.Time, *mintError) {
+func (x *Index) mintFor(issuer string, c claims) (minted, *mintError) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	now := x.config.Now()
 	used := func(jti string) bool { return x.used[issuer+" "+jti].After(now) }
 	if failed := x.reify(c, used); failed != nil {
-		return "", time.Time{}, failed
+		return minted{}, failed
 	}
 	publisher, err := matching(x.publishers(), c, used)
 	if errors.Is(err, errReused) {
-		return "", time.Time{}, &mintError{"invalid-reuse-token", reused}
+		return minted{}, &mintError{"invalid-reuse-token", reused}
 	}
 	if err != nil {
-		return "", time.Time{}, &mintError{"invalid-publisher",
+		return minted{}, &mintError{"invalid-publisher",
 			fmt.Sprintf("valid token, but no corresponding publisher (%s)", err)}
 	}
 	x.used[issuer+" "+*c.ID] = c.Expires.Time().Add(leeway + 5*time.Second)
@@ -103,7 +108,7 @@ func (x *Index) mintFor(issuer string, c claims) (string, time.Time, *mintError)
 			t.projects = append(t.projects, p.normalized)
 		}
 	}
-	return x.keep(t), time.Unix(t.expires, 0), nil
+	return minted{token: x.keep(t), expires: t.expires}, nil
 }
 
 // reify makes the project of a pending publisher that the token matches.
@@ -163,11 +168,11 @@ var errReused = errors.New(reused)
 // does: neither ref nor runner nor the run's own workflow counts.
 func matching(publishers []Publisher, c claims, used func(jti string) bool) (Publisher, error) {
 	if missing := c.missing(); missing != "" {
-		return Publisher{}, fmt.Errorf("Missing claim %s", repr(missing))
+		return Publisher{}, say("Missing claim %s", repr(missing))
 	}
 	workflow := regexp.MustCompile(`([^/]+\.(?:yml|yaml))@`).FindStringSubmatch(*c.JobWorkflowRef)
 	if workflow == nil {
-		return Publisher{}, errors.New("Could not job extract workflow filename from OIDC claims")
+		return Publisher{}, say("Could not job extract workflow filename from OIDC claims")
 	}
 	specific, general := -1, -1
 	for i, p := range publishers {
@@ -180,27 +185,27 @@ func matching(publishers []Publisher, c claims, used func(jti string) bool) (Pub
 			specific = i
 		}
 	}
-	i := max(specific, -1)
-	if i < 0 {
-		i = general
+	found := specific
+	if found < 0 {
+		found = general
 	}
-	if i < 0 {
-		return Publisher{}, errors.New("Publisher with matching claims was not found")
+	if found < 0 {
+		return Publisher{}, say("Publisher with matching claims was not found")
 	}
-	return publishers[i], publishers[i].verify(c, used)
+	return publishers[found], publishers[found].verify(c, used)
 }
 
 // verify checks the claims in Warehouse's order.
 func (p Publisher) verify(c claims, used func(jti string) bool) error {
 	owner, _, _ := strings.Cut(p.Repository, "/")
 	if !strings.EqualFold(*c.Repository, p.Repository) {
-		return errors.New("Check failed for required claim 'repository'")
+		return say("Check failed for required claim 'repository'")
 	}
 	if *c.RepositoryOwner != owner {
-		return errors.New("Check failed for required claim 'repository_owner'")
+		return say("Check failed for required claim 'repository_owner'")
 	}
 	if *c.RepositoryOwnerID != p.OwnerID {
-		return errors.New("Check failed for required claim 'repository_owner_id'")
+		return say("Check failed for required claim 'repository_owner_id'")
 	}
 	if err := p.verifyWorkflow(c); err != nil {
 		return err
@@ -209,10 +214,10 @@ func (p Publisher) verify(c claims, used func(jti string) bool) error {
 		return errReused
 	}
 	if *c.EventName == "pull_request_target" {
-		return errors.New("Publishing from a workflow invoked via 'pull_request_target' is not supported.")
+		return say("Publishing from a workflow invoked via 'pull_request_target' is not supported.")
 	}
 	if p.Environment != "" && (c.Environment == nil || !strings.EqualFold(*c.Environment, p.Environment)) {
-		return errors.New("Check failed for optional claim 'environment'")
+		return say("Check failed for optional claim 'environment'")
 	}
 	return nil
 }
@@ -220,7 +225,7 @@ func (p Publisher) verify(c claims, used func(jti string) bool) error {
 // verifyWorkflow wants the job's workflow file, at the ref or at the commit.
 func (p Publisher) verifyWorkflow(c claims) error {
 	if *c.JobWorkflowRef == "" {
-		return errors.New("The job_workflow_ref claim is empty")
+		return say("The job_workflow_ref claim is empty")
 	}
 	var want []string
 	for _, at := range []string{*c.Ref, *c.SHA} {
@@ -229,11 +234,11 @@ func (p Publisher) verifyWorkflow(c claims) error {
 		}
 	}
 	if len(want) == 0 {
-		return errors.New("The ref and sha claims are empty")
+		return say("The ref and sha claims are empty")
 	}
 	if !slices.Contains(want, *c.JobWorkflowRef) {
 		slices.Sort(want)
-		return fmt.Errorf("The job_workflow_ref claim does not match, expecting one of %s, got %s",
+		return say("The job_workflow_ref claim does not match, expecting one of %s, got %s",
 			reprs(want), repr(*c.JobWorkflowRef))
 	}
 	return nil

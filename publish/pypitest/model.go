@@ -88,14 +88,16 @@ func (p *project) listed() []*release {
 	if p.status == Quarantined {
 		return nil
 	}
-	releases := slices.DeleteFunc(slices.Clone(p.releases), func(r *release) bool { return len(r.files) == 0 })
+	empty := func(r *release) bool { return len(r.files) == 0 }
+	releases := slices.DeleteFunc(slices.Clone(p.releases), empty)
 	slices.SortFunc(releases, func(a, b *release) int { return a.version.Compare(b.version) })
 	return releases
 }
 
 // sorted are the files by name.
 func (r *release) sorted() []*file {
-	return slices.SortedFunc(slices.Values(r.files), func(a, b *file) int { return cmp.Compare(a.name, b.name) })
+	byName := func(a, b *file) int { return cmp.Compare(a.name, b.name) }
+	return slices.SortedFunc(slices.Values(r.files), byName)
 }
 
 // files are all that the index has.

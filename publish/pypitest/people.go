@@ -91,7 +91,8 @@ func (x *Index) AddPending(project string, publisher Publisher) error {
 // for it stay, and are no longer allowed to upload.
 func (x *Index) RemovePublisher(name string, publisher Publisher) error {
 	return x.change(name, func(p *project) error {
-		p.publishers = slices.DeleteFunc(p.publishers, func(q Publisher) bool { return q == publisher.lower() })
+		same := func(q Publisher) bool { return q == publisher.lower() }
+		p.publishers = slices.DeleteFunc(p.publishers, same)
 		return nil
 	})
 }
@@ -160,7 +161,8 @@ func (p Publisher) check() error {
 	yaml := strings.HasSuffix(p.Workflow, ".yml") || strings.HasSuffix(p.Workflow, ".yaml")
 	if owner == "" || name == "" || strings.Contains(name, "/") || p.OwnerID == "" ||
 		!yaml || strings.Contains(p.Workflow, "/") {
-		return fmt.Errorf("pypitest: want a repository, the id of its owner and the base name of a workflow, got %+v", p)
+		return fmt.Errorf("pypitest: want a repository, the id of its owner and the base name "+
+			"of a workflow, got %+v", p)
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package pypitest
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,14 +17,15 @@ type requirement struct {
 // parseRequirement reads "name[extras] (specifiers); marker" or
 // "name[extras] @ url ; marker".
 func parseRequirement(s string) (requirement, error) {
-	head := regexp.MustCompile(`^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?\s*(.*)$`).FindStringSubmatch(s)
+	form := regexp.MustCompile(`^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?\s*(.*)$`)
+	head := form.FindStringSubmatch(s)
 	if head == nil || !isProjectName(head[1]) {
-		return requirement{}, errors.New("Expected package name at the start of dependency specifier")
+		return requirement{}, say("Expected package name at the start of dependency specifier")
 	}
 	if extras := strings.TrimSpace(head[2]); extras != "" {
 		for extra := range strings.SplitSeq(extras, ",") {
 			if !isProjectName(strings.TrimSpace(extra)) {
-				return requirement{}, errors.New("Expected extra name")
+				return requirement{}, say("Expected extra name")
 			}
 		}
 	}
@@ -35,7 +34,7 @@ func parseRequirement(s string) (requirement, error) {
 	if address, ok := strings.CutPrefix(head[3], "@"); ok {
 		address, marker, marked = strings.Cut(address, " ;")
 		if strings.TrimSpace(address) == "" {
-			return requirement{}, errors.New("Expected URL after @")
+			return requirement{}, say("Expected URL after @")
 		}
 		r.direct, specifiers = true, ""
 	}
@@ -44,7 +43,7 @@ func parseRequirement(s string) (requirement, error) {
 		specifiers = strings.TrimSuffix(inner, ")")
 	}
 	if _, ok := normalizeSpecifiers(specifiers); !ok {
-		return requirement{}, errors.New("Expected semicolon (after name and no version specifier) or end")
+		return requirement{}, say("Expected semicolon (after name and no version specifier) or end")
 	}
 	if marked {
 		return r, parseMarker(marker)
@@ -94,7 +93,7 @@ func parseMarker(s string) error {
 	for rest := strings.TrimSpace(s); rest != ""; rest = strings.TrimSpace(rest) {
 		m := token.FindStringSubmatch(rest)
 		if m == nil {
-			return fmt.Errorf("Expected a marker variable or quoted string: %s", rest)
+			return say("Expected a marker variable or quoted string: %s", rest)
 		}
 		kinds = append(kinds, markerKind(m))
 		rest = rest[len(m[0]):]
@@ -104,7 +103,7 @@ func parseMarker(s string) error {
 		shape = comparison.ReplaceAllString(shape, "c")
 	}
 	if shape != "c" {
-		return errors.New("Expected a marker")
+		return say("Expected a marker")
 	}
 	return nil
 }

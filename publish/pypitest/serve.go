@@ -47,7 +47,7 @@ func (x *Index) serveNotFound(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		io.WriteString(w, "404 Not Found")
 	case strings.HasPrefix(r.URL.Path, "/pypi/"):
-		writeJSON(w, http.StatusNotFound, plainJSON, map[string]string{"message": "Not Found"})
+		writeMessage(w, http.StatusNotFound, "Not Found")
 	default:
 		http.Error(w, "404 Not Found", http.StatusNotFound)
 	}
@@ -143,7 +143,8 @@ func (r *release) simple(base string, p *project, f *file) simpleFile {
 		s.Yanked = r.yankedReason
 	}
 	if f.metadata != "" {
-		s.DistInfo, s.CoreMetadata = map[string]string{"sha256": f.metadata}, map[string]string{"sha256": f.metadata}
+		digest := map[string]string{"sha256": f.metadata}
+		s.DistInfo, s.CoreMetadata = digest, digest
 	}
 	if f.provenance != nil {
 		at := fmt.Sprintf("%s/integrity/%s/%s/%s/provenance", base, p.normalized,
@@ -176,7 +177,7 @@ func (x *Index) serveProject(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := p.simple(address(r))
-	x.serveSimple(w, r, p.serial, page, projectPage, page)
+	serveSimple(w, r, p.serial, projectPage, page)
 }
 
 // serveProjects is /simple/, the list of all projects.
@@ -197,12 +198,15 @@ func (x *Index) serveProjects(w http.ResponseWriter, r *http.Request) {
 			page.Projects = append(page.Projects, entry{p.name, p.serial, p.normalized})
 		}
 	}
-	slices.SortFunc(page.Projects, func(a, b entry) int { return strings.Compare(a.Normalized, b.Normalized) })
-	x.serveSimple(w, r, x.serial, page, projectsPage, page)
+	slices.SortFunc(page.Projects, func(a, b entry) int {
+		return strings.Compare(a.Normalized, b.Normalized)
+	})
+	serveSimple(w, r, x.serial, projectsPage, page)
 }
 
-// serveSimple serves HTML or JSON, as the client likes.
-func (x *Index) serveSimple(w http.ResponseWriter, r *http.Request, serial int, asJSON any, page string, asHTML any) {
+// serveSimple serves a page as HTML, by a template, or as JSON: as the client
+// likes.
+func serveSimple(w http.ResponseWriter, r *http.Request, serial int, asHTML string, page any) {
 	mediaType := textHTML
 	if offers := acceptable(r.Header.Get("Accept"), textHTML, simpleHTML, simpleJSON); len(offers) > 0 {
 		mediaType = offers[0]
@@ -210,11 +214,12 @@ func (x *Index) serveSimple(w http.ResponseWriter, r *http.Request, serial int, 
 	var body bytes.Buffer
 	var err error
 	if mediaType == simpleJSON {
-		err = json.NewEncoder(&body).Encode(asJSON)
+		err = json.NewEncoder(&body).Encode(page)
 	} else {
 		var t *template.Template
-		if t, err = template.New("").Funcs(template.FuncMap{"isText": isText}).Parse(page); err == nil {
-			err = t.Execute(&body, asHTML)
+		functions := template.FuncMap{"isText": isText}
+		if t, err = template.New("").Funcs(functions).Parse(asHTML); err == nil {
+			err = t.Execute(&body, page)
 		}
 	}
 	if err != nil {
@@ -239,7 +244,8 @@ const projectPage = `<!DOCTYPE html>
     <a href="{{.URL}}#sha256={{.Hashes.sha256}}"
       {{- with .RequiresPython}} data-requires-python="{{.}}"{{end}}
       {{- if isText .Yanked}} data-yanked="{{.Yanked}}"{{else if .Yanked}} data-yanked=""{{end}}
-      {{- with .CoreMetadata}} data-dist-info-metadata="sha256={{.sha256}}" data-core-metadata="sha256={{.sha256}}"{{end}}
+      {{- with .CoreMetadata}} data-dist-info-metadata="sha256={{.sha256}}"{{end}}
+      {{- with .CoreMetadata}} data-core-metadata="sha256={{.sha256}}"{{end}}
       {{- with .Provenance}} data-provenance="{{.}}"{{end}}>{{.Filename}}</a><br />
 {{- end}}
   </body>
@@ -310,12 +316,11 @@ func (x *Index) serveProvenance(w http.ResponseWriter, r *http.Request) {
 	case i < 0:
 		x.serveNotFound(w, r)
 	case len(offers) == 0:
-		writeJSON(w, http.StatusNotAcceptable, plainJSON, map[string]string{"message": "Request not acceptable"})
+		writeMessage(w, http.StatusNotAcceptable, "Request not acceptable")
 	case x.flags[DisableAttestations]:
-		writeJSON(w, http.StatusForbidden, plainJSON, map[string]string{"message": "Attestations temporarily disabled"})
+		writeMessage(w, http.StatusForbidden, "Attestations temporarily disabled")
 	case rel.files[i].provenance == nil:
-		writeJSON(w, http.StatusNotFound, plainJSON,
-			map[string]string{"message": "No provenance available for " + rel.files[i].name})
+		writeMessage(w, http.StatusNotFound, "No provenance available for "+rel.files[i].name)
 	default:
 		serveBody(w, r, offers[0], p.serial, rel.files[i].provenance)
 	}

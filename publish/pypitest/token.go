@@ -86,5 +86,5 @@ func (x *Index) serveBurn(w http.ResponseWriter, r *http.Request) {
 		delete(x.tokens, body.Token)
 	}
 	x.mu.Unlock()
-	writeJSON(w, http.StatusAccepted, "application/json", map[string]any{"message": "Accepted", "errors": []string{}})
+	writeJSON(w, http.StatusAccepted, plainJSON, map[string]any{"message": "Accepted", "errors": []string{}})
 }

@@ -71,8 +71,9 @@ type upload struct {
 
 func (x *Index) serveLegacyWithoutSlash(w http.ResponseWriter, r *http.Request) {
 	answer{
-		status:   http.StatusPermanentRedirect,
-		message:  "An upload was attempted to /legacy but the expected upload URL is /legacy/ (with a trailing slash)",
+		status: http.StatusPermanentRedirect,
+		message: "An upload was attempted to /legacy but the expected upload URL is /legacy/ " +
+			"(with a trailing slash)",
 		location: "/legacy/",
 	}.send(w, r)
 }
@@ -97,15 +98,16 @@ func (x *Index) serveLegacy(w http.ResponseWriter, r *http.Request) {
 	case "file_upload":
 		x.upload(f, authorize(r)).send(w, r)
 	case "submit", "submit_pkg_info":
-		answer{status: http.StatusGone, message: "Project pre-registration is no longer required or supported, " +
-			"upload your files instead."}.send(w, r)
+		gone("Project pre-registration is no longer required or supported, upload your files instead.").send(w, r)
 	case "doc_upload":
-		answer{status: http.StatusGone, message: "Uploading documentation is no longer supported, " +
-			"we recommend using https://readthedocs.org/."}.send(w, r)
+		gone("Uploading documentation is no longer supported, we recommend using "+
+			"https://readthedocs.org/.").send(w, r)
 	default:
 		x.serveFront(w, r)
 	}
 }
+
+func gone(message string) answer { return answer{status: http.StatusGone, message: message} }
 
 // unreadable is the answer to a request that is not a form.
 func unreadable(err error) *answer {
@@ -194,7 +196,7 @@ func (u *upload) readOnly() *answer {
 
 func (u *upload) uploadsDisabled() *answer {
 	if u.index.flags[DisallowNewUpload] {
-		return forbid("New uploads are temporarily disabled. See %sadmin-intervention for more information.", helpPage)
+		return forbid("New uploads are temporarily disabled. See %s for more information.", admins)
 	}
 	return nil
 }
@@ -207,8 +209,8 @@ func (u *upload) identity() *answer {
 	}
 	u.token = u.index.tokens[u.authorization.token]
 	if u.token == nil {
-		return forbid("Invalid or non-existent authentication information. See %sinvalid-auth for more information.",
-			helpPage)
+		return forbid("Invalid or non-existent authentication information. "+
+			"See %sinvalid-auth for more information.", helpPage)
 	}
 	return nil
 }
@@ -297,9 +299,9 @@ func (u *upload) findProject() *answer {
 	}
 	if u.token.minted() {
 		return refuse("Non-user identities cannot create new projects. " +
-			"This was probably caused by successfully using a pending publisher but specifying the project name " +
-			"incorrectly (either in the publisher or in your project's metadata). Please ensure that both match. See: " +
-			troubleshooting)
+			"This was probably caused by successfully using a pending publisher but specifying the " +
+			"project name incorrectly (either in the publisher or in your project's metadata). " +
+			"Please ensure that both match. See: " + troubleshooting)
 	}
 	if a := u.goodStanding(); a != nil {
 		return a
@@ -317,7 +319,8 @@ func (u *upload) findProject() *answer {
 
 // countCreation lets a person make twenty projects an hour.
 func (x *Index) countCreation(user User, now time.Time) *answer {
-	recent := slices.DeleteFunc(x.creations[user.Name], func(t time.Time) bool { return now.Sub(t) > time.Hour })
+	old := func(t time.Time) bool { return now.Sub(t) > time.Hour }
+	recent := slices.DeleteFunc(x.creations[user.Name], old)
 	if len(recent) >= 20 {
 		return &answer{status: http.StatusTooManyRequests, message: "Too many new projects created"}
 	}
@@ -328,16 +331,15 @@ func (x *Index) countCreation(user User, now time.Time) *answer {
 // mayCreate judges the name of a new project.
 func (x *Index) mayCreate(name string) *answer {
 	if x.flags[DisallowNewProjects] {
-		return forbid("New project registration temporarily disabled. See %sadmin-intervention for more information.",
-			helpPage)
+		return forbid("New project registration temporarily disabled. See %s for more information.", admins)
 	}
 	if !isProjectName(name) {
 		return refuse("The name %s is invalid.", repr(name))
 	}
 	for _, p := range x.projects {
 		if lookalike(p.name) == lookalike(name) {
-			return refuse("The name %s is too similar to an existing project. See %sproject-name for more information.",
-				repr(name), helpPage)
+			return refuse("The name %s is too similar to an existing project. See %s for more information.",
+				repr(name), naming)
 		}
 	}
 	return nil
@@ -355,14 +357,14 @@ func (u *upload) permission() *answer {
 	}
 	if u.token.minted() {
 		if u.project.status != Active {
-			return forbid("The given token isn't allowed to upload to project '%s'. See %sproject-name for more information.",
-				u.project.name, helpPage)
+			return forbid("The given token isn't allowed to upload to project '%s'. "+
+				"See %s for more information.", u.project.name, naming)
 		}
 		return nil
 	}
 	if !u.project.owners[u.token.user.Name] || u.project.status != Active {
-		return forbid("The user '%s' isn't allowed to upload to project '%s'. See %sproject-name for more information.",
-			u.token.user.Name, u.project.name, helpPage)
+		return forbid("The user '%s' isn't allowed to upload to project '%s'. "+
+			"See %s for more information.", u.token.user.Name, u.project.name, naming)
 	}
 	return nil
 }
@@ -371,14 +373,14 @@ func (u *upload) permission() *answer {
 func (u *upload) goodStanding() *answer {
 	user := u.token.user
 	if user.Unverified {
-		return forbid("User %s, associated with the API token used, does not have a verified primary email address. "+
-			"Please add a verified primary email before attempting to upload to PyPI. "+
+		return forbid("User %s, associated with the API token used, does not have a verified "+
+			"primary email address. Please add a verified primary email before attempting to upload to PyPI. "+
 			"See %sverified-email for more information.", repr(user.Name), helpPage)
 	}
 	if user.NoTwoFactor {
-		return forbid("User %s, associated with the API token used, does not have two-factor authentication enabled. "+
-			"Please enable two-factor authentication before attempting to upload to PyPI. "+
-			"See %stwo-factor-authentication for more information.", repr(user.Name), helpPage)
+		return forbid("User %s, associated with the API token used, does not have two-factor "+
+			"authentication enabled. Please enable two-factor authentication before attempting to upload "+
+			"to PyPI. See %stwo-factor-authentication for more information.", repr(user.Name), helpPage)
 	}
 	return nil
 }
@@ -404,7 +406,8 @@ func (u *upload) filename() *answer {
 	extension := regexp.MustCompile(`(?i).+?(\.(?:tar\.gz|zip|whl))$`).FindStringSubmatch(name)
 	if extension == nil {
 		return refuse("Invalid file extension: Use .tar.gz, .whl or .zip extension. " +
-			"See https://www.python.org/dev/peps/pep-0527 and https://peps.python.org/pep-0715/ for more information")
+			"See https://www.python.org/dev/peps/pep-0527 and https://peps.python.org/pep-0715/ " +
+			"for more information")
 	}
 	allowed := map[string][]string{"sdist": {".zip", ".tar.gz"}, "bdist_wheel": {".whl"}}
 	if !slices.Contains(allowed[u.kind()], extension[1]) {
@@ -460,8 +463,8 @@ func (u *upload) duplicate() *answer {
 		taken = taken || f.name == c.filename || f.digests.blake2 == c.digests.blake2
 	}
 	if taken {
-		return refuse("File already exists (%s, with blake2_256 hash %s). See %sfile-name-reuse for more information.",
-			repr(c.filename), repr(c.digests.blake2), helpPage)
+		return refuse("File already exists (%s, with blake2_256 hash %s). "+
+			"See %sfile-name-reuse for more information.", repr(c.filename), repr(c.digests.blake2), helpPage)
 	}
 	return nil
 }

@@ -743,11 +743,9 @@ func TestStatusLineStaysOneLine(t *testing.T) {
 	}
 }
 
-func TestOtherActions(t *testing.T) {
-	w := newWorld(t)
-	for _, test := range []struct {
-		path, want string
-	}{
+// otherActions are requests to the upload API that upload nothing.
+func otherActions() []struct{ path, want string } {
+	return []struct{ path, want string }{
 		{"/legacy/?:action=submit", "410 Project pre-registration is no longer required or supported, upload your files instead."},
 		{"/legacy/?:action=submit_pkg_info", "410 Project pre-registration is no longer required or supported, " +
 			"upload your files instead."},
@@ -756,7 +754,12 @@ func TestOtherActions(t *testing.T) {
 		{"/legacy", "308 An upload was attempted to /legacy but the expected upload URL is /legacy/ (with a trailing slash)"},
 		{"/legacy/", "200 OK"},
 		{"/legacy/?:action=wat", "200 OK"},
-	} {
+	}
+}
+
+func TestOtherActions(t *testing.T) {
+	w := newWorld(t)
+	for _, test := range otherActions() {
 		request, err := http.NewRequest(http.MethodPost, w.url+test.path, io.NopCloser(bytes.NewReader([]byte("a=b"))))
 		w.must(err)
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")

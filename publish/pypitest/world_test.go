@@ -380,11 +380,15 @@ func (w *world) attest(claims sigstoretest.Claims, statements ...[]byte) string 
 // asAttestation turns a Sigstore bundle into an attestation object.
 func asAttestation(t *testing.T, raw []byte) map[string]any {
 	t.Helper()
+	type certificate struct {
+		Raw string `json:"rawBytes"`
+	}
 	var bundle struct {
 		Material struct {
-			Certificate struct {
-				Raw string `json:"rawBytes"`
-			} `json:"certificate"`
+			Certificate certificate `json:"certificate"`
+			Chain       struct {
+				Certificates []certificate `json:"certificates"`
+			} `json:"x509CertificateChain"` // of bundles before v0.3
 			Entries []any `json:"tlogEntries"`
 		} `json:"verificationMaterial"`
 		Envelope struct {
@@ -396,6 +400,9 @@ func asAttestation(t *testing.T, raw []byte) map[string]any {
 	}
 	if err := json.Unmarshal(raw, &bundle); err != nil {
 		t.Fatal(err)
+	}
+	if chain := bundle.Material.Chain.Certificates; len(chain) > 0 {
+		bundle.Material.Certificate = chain[0]
 	}
 	return map[string]any{
 		"version": 1,

@@ -39,7 +39,10 @@ type Claims struct {
 	Workflow             string `json:"workflow"`     // the workflow's display name
 	WorkflowRef          string `json:"workflow_ref"` // "owner/name/.github/workflows/file@ref"
 	WorkflowSHA          string `json:"workflow_sha"`
-	ImmutableSubject     bool   `json:"-"` // "sub" names owner and repository by id too, as for repositories made after 2026-07-15
+
+	// ImmutableSubject makes "sub" name owner and repository by id too, as
+	// GitHub does for repositories that were made after 2026-07-15.
+	ImmutableSubject bool `json:"-"`
 }
 
 // ReleaseJob is a job of a workflow run that a push of ref started, on a

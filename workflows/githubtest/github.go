@@ -7,7 +7,8 @@
 //
 //	github, err := githubtest.New("http://127.0.0.1:8080", time.Now)
 //	go http.ListenAndServe("127.0.0.1:8080", github)
-//	url, token, err := github.Job(githubtest.ReleaseJob("acme/widget", "release.yml", "refs/tags/v1.0", "pypi"))
+//	job := githubtest.ReleaseJob("acme/widget", "release.yml", "refs/tags/v1.0", "pypi")
+//	url, token := github.Job(job)
 //
 //	$ curl -H "Authorization: bearer $token" "$url&audience=pypi"
 //	{"count":1632,"value":"eyJhbGciOiJSUzI1NiIsImtpZCI6…"}
