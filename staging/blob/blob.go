@@ -152,7 +152,7 @@ func (s *Store) holds(d dist.Digest, size int64) bool {
 		return false
 	}
 	defer r.Close()
-	_, err = io.CopyBuffer(io.Discard, onlyReader{r}, make([]byte, min(size+1, 1<<20)))
+	_, err = io.CopyBuffer(io.Discard, onlyReader{r}, make([]byte, min(size+1, 128<<10)))
 	return err == nil
 }
 

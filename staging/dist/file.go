@@ -34,6 +34,10 @@ func (f File) Size() int64 { return f.size }
 // IsZero tells whether f proves nothing.
 func (f File) IsZero() bool { return f == File{} }
 
+// copyBuffer is small enough to stay in a core's own cache while it is read,
+// hashed and written; with 1 MiB a copy takes twice the processor time.
+const copyBuffer = 128 << 10
+
 // Copy writes src to dst and hashes what it writes, in one pass. With
 // [io.Discard] it only hashes.
 //
@@ -46,7 +50,7 @@ func Copy(dst io.Writer, src io.Reader, name string, max int64) (File, error) {
 	}
 	var (
 		hash = sha256.New()
-		buf  = make([]byte, 1<<20)
+		buf  = make([]byte, copyBuffer)
 		size int64
 	)
 	for {
