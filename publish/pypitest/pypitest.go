@@ -27,7 +27,7 @@
 // What an index is asked to judge it judges for itself: ID tokens by their
 // issuer's keys, attestations with sigstore-go under the trusted roots,
 // distributions by opening them. It does so in Warehouse's order, with
-// Warehouse's statuses and messages ([Index] holds one list of the checks), so
+// Warehouse's statuses and messages, from one list of checks, so
 // that a client meets here what it would meet there. The rules are those of
 // pypi/warehouse at commit 6b62157 (August 2026).
 //
