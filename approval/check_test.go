@@ -438,7 +438,7 @@ func TestBallot(t *testing.T) {
 	if diff := cmp.Diff(want, ballots[i]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if raw, err := json.Marshal(a); err != nil || string(raw) != "{}" {
+	if raw, err := json.Marshal(any(a)); err != nil || string(raw) != "{}" {
 		t.Errorf("a proof is encoded: %s, %v", raw, err)
 	}
 	ballots[i].GitHub = 2
