@@ -123,7 +123,9 @@ func (d *demo) copyVote(ctx context.Context) error {
 }
 
 // voteBy finds the vote on a release that a key signed.
-func voteBy(ctx context.Context, store *staging.Store, release dist.Digest, keyFile string) (staging.Record, error) {
+func voteBy(
+	ctx context.Context, store *staging.Store, release dist.Digest, keyFile string,
+) (staging.Record, error) {
 	raw, err := os.ReadFile(keyFile)
 	if err != nil {
 		return staging.Record{}, err

@@ -46,7 +46,8 @@ const (
 // Main runs one of the two and returns the exit code: 0, 1 if something went
 // otherwise than it must, 2 for a wrong command line.
 func Main(ctx context.Context, args []string, s command.Streams) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	// SIGPIPE: `sandbox demo | head` must not leave a folder behind either
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	play, err := parse(args, s)
 	if errors.Is(err, flag.ErrHelp) {
@@ -58,6 +59,9 @@ func Main(ctx context.Context, args []string, s command.Streams) int {
 		return exitUsage
 	}
 	if err := play(ctx, s); err != nil {
+		if ctx.Err() != nil {
+			err = errors.New("interrupted")
+		}
 		fmt.Fprintf(s.Err, "\nsandbox: %s\n", err)
 		return exitFailed
 	}

@@ -26,7 +26,9 @@ func run(ctx context.Context, args ...string) (code int, out, problems string) {
 }
 
 func streams(out, problems io.Writer) command.Streams {
-	return command.Streams{In: strings.NewReader(""), Out: out, Err: problems, Env: os.Getenv, Now: time.Now}
+	return command.Streams{
+		In: strings.NewReader(""), Out: out, Err: problems, Env: os.Getenv, Now: time.Now,
+	}
 }
 
 func TestTheDemoPlaysAReleaseAndWhatMustNotPass(t *testing.T) {
@@ -196,12 +198,17 @@ func TestServeKeepsTheWorldUpUntilItIsEnded(t *testing.T) {
 		t.Errorf("%s: %s", simple, answer.Status)
 	}
 	folder := regexp.MustCompile(`folder +(\S+)`).FindStringSubmatch(text)[1]
-	for _, path := range []string{"/distgate.toml", "/keys/alice", "/dist/widget-1.0.tar.gz", "/bad/self-hosted"} {
+	for _, path := range []string{
+		"/distgate.toml", "/keys/alice", "/dist/widget-1.0.tar.gz", "/bad/self-hosted",
+	} {
 		if _, err := os.Stat(folder + path); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, want := range []string{"export ACTIONS_ID_TOKEN_REQUEST_URL='http://127.0.0.1:", "export ACTIONS_ID_TOKEN_REQUEST_TOKEN='"} {
+	for _, want := range []string{
+		"export ACTIONS_ID_TOKEN_REQUEST_URL='http://127.0.0.1:",
+		"export ACTIONS_ID_TOKEN_REQUEST_TOKEN='",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("want %q in\n%s", want, text)
 		}

@@ -95,7 +95,8 @@ func (u unexpected) Error() string {
 	if u.code == u.verb.want {
 		return fmt.Sprintf("distgate %s: want %q in its output", u.verb.line, u.verb.says)
 	}
-	return fmt.Sprintf("distgate %s: ended with exit code %d, want %d", u.verb.line, u.code, u.verb.want)
+	return fmt.Sprintf("distgate %s: ended with exit code %d, want %d",
+		u.verb.line, u.code, u.verb.want)
 }
 
 // input is the reader's, where the reader is asked, and nothing elsewhere.

@@ -92,7 +92,7 @@ python3 -m pip --isolated download --no-deps --index-url %s widget
 
 In every folder below bad/ one wheel is not what it seems. None may pass:
 
-for bad in bad/*; do distgate verify $bad --policy distgate.toml; done
+for bad in bad/*; do distgate stage $bad; done
 distgate approve 1.0 --key keys/mallory
 `, w.SimpleURL())
 }

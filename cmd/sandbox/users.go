@@ -30,7 +30,8 @@ func (d *demo) compare(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if len(served) != len(built) {
-		return nil, fmt.Errorf("the index has %d files of %s, want the %d of 1.0", len(served), world.Project, len(built))
+		return nil, fmt.Errorf("the index has %d files of %s, want the %d of 1.0",
+			len(served), world.Project, len(built))
 	}
 	for _, name := range built {
 		raw, err := os.ReadFile(filepath.Join("dist", name))

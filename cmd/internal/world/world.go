@@ -4,9 +4,9 @@
 //
 //	w, err := world.Start(ctx)
 //	defer w.Close()
-//	err = w.WriteProject(dir)                        // distgate.toml, trusted_root.json, allowed_signers, keys/
-//	err = w.Build(filepath.Join(dir, "dist"), "1.0") // wheels, sdist, a bundle beside each
-//	env := w.Env(w.PublishJob())                     // what the one job that may publish finds in its environment
+//	err = w.WriteProject(dir)      // distgate.toml and the files it names, keys/
+//	err = w.Build(dist, "1.0")     // wheels, sdist, a bundle beside each
+//	env := w.Env(w.PublishJob())   // what the job that may publish finds around it
 //
 // The parts are the emulators, over real HTTP and with real cryptography, and
 // they trust each other as the real ones do: Fulcio certifies whoever holds an
@@ -118,7 +118,9 @@ func (w *World) Publisher() pypitest.Publisher {
 
 // serve listens on a free port of this machine, and then serves what is made
 // for that address.
-func (w *World) serve(ctx context.Context, handler func(base string) (http.Handler, error)) (string, error) {
+func (w *World) serve(
+	ctx context.Context, handler func(base string) (http.Handler, error),
+) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
