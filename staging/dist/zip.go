@@ -22,9 +22,10 @@ type zipReader struct {
 	file    string
 	src     *source
 	members *roster
-	spans   []span // what each member occupies: header, name, extra, data
-	total   int64  // unpacked size
-	buf     []byte // a name and an extra
+	spans   []span        // what each member occupies: header, name, extra, data
+	total   int64         // unpacked size
+	buf     []byte        // a name and an extra
+	header  *bufio.Reader // of one local header: it, its name and its extra in one read
 }
 
 // span is the bytes from start up to end.
@@ -103,7 +104,7 @@ const (
 // walkZip hands every member to visit, in the order of the directory, and then
 // demands that they account for every byte before it.
 func walkZip(file string, src *source, visit func(member) error) error {
-	z := &zipReader{file: file, src: src, members: newRoster(file)}
+	z := &zipReader{file: file, src: src, members: newRoster(file), header: bufio.NewReaderSize(nil, 256)}
 	records, dir, err := z.directory()
 	if err != nil {
 		return err
@@ -346,12 +347,12 @@ func (z *zipReader) judge(m member) error {
 // local reads the header before the member's data, which must say what the
 // directory says.
 func (z *zipReader) local(m *member) error {
+	z.header.Reset(io.NewSectionReader(z.src, m.header, z.src.size-m.header))
 	var h localRecord
-	if err := z.record(&h, localSize, m.header); err != nil {
+	if err := z.decode(&h, localSize, z.header); err != nil {
 		return err
 	}
-	at := m.header + localSize
-	b, err := z.bytes(int(h.Name)+int(h.Extra), io.NewSectionReader(z.src, at, int64(h.Name)+int64(h.Extra)))
+	b, err := z.bytes(int(h.Name)+int(h.Extra), z.header)
 	if err != nil {
 		return err
 	}
@@ -372,7 +373,7 @@ func (z *zipReader) local(m *member) error {
 	if h.Signature != localSignature || again != *m {
 		return z.refuse("a header before "+clip(m.name)+" that says what the directory says", "another")
 	}
-	m.data = at + int64(len(b))
+	m.data = m.header + localSize + int64(len(b))
 	z.spans = append(z.spans, span{m.header, m.data + m.packed})
 	return nil
 }
