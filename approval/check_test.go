@@ -438,8 +438,10 @@ func TestBallot(t *testing.T) {
 	if diff := cmp.Diff(want, ballots[i]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if raw, err := json.Marshal(any(a)); err != nil || string(raw) != "{}" {
-		t.Errorf("a proof is encoded: %s, %v", raw, err)
+	for _, proof := range []any{a} {
+		if raw, err := json.Marshal(proof); err != nil || string(raw) != "{}" {
+			t.Errorf("a proof is encoded: %s, %v", raw, err)
+		}
 	}
 	ballots[i].GitHub = 2
 	if a.Ballots()[i].GitHub != 1 {
