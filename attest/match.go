@@ -110,7 +110,7 @@ func (m Match) String() string {
 	case matchWorkflow:
 		return "the same as the workflow"
 	case matchAtOwnRef:
-		return m.values + "@ its own ref or commit"
+		return m.values + ", at its own ref or commit"
 	case matchExactly, matchGlob:
 		if m.values != "" {
 			return strings.Join(m.list(), " or ")

@@ -123,8 +123,8 @@ func (p printer) waiting(w approval.Waiting) {
 		p.field("approved", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
 	}
 	p.field("may vote", strings.Join(w.May, ", "))
-	p.refusals(w.Refused)
 	p.field("next", "distgate approve "+short(w.Release)+" --key FILE")
+	p.refusals(w.Refused)
 }
 
 // shown marks an error whose text is part of the result already.
