@@ -257,13 +257,17 @@ type voteRow struct {
 	hint      string
 }
 
-// compare holds the vote against the release, the clock and its key.
+// compare holds the vote against the release, the clock and its key. A vote for
+// another release breaks every other rule too, and one is enough to say so.
 func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey) (no rule.Refusals) {
 	for _, row := range t.rows(s, key) {
 		if row.holds || s.Predicate.Decision == Reject && !row.rejection {
 			continue
 		}
 		no = append(no, rule.Refusal{File: file, Rule: row.id, Want: row.want, Got: row.got, Hint: row.hint})
+		if row.id == rule.VoteRelease {
+			break
+		}
 	}
 	return no
 }

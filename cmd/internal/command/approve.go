@@ -192,7 +192,7 @@ func confirmVote(s Streams, review approval.Review, decision approval.Decision, 
 		return nil
 	}
 	word := review.Release.Hex()[:8]
-	fmt.Fprintf(s.Err, "%s, to %s this release type the first eight digits of its digest: ", plain(person.Name()), decision)
+	fmt.Fprintf(s.Err, "%s: to %s, type the first eight digits of the digest: ", plain(person.Name()), decision)
 	line, err := bufio.NewReader(s.In).ReadString('\n')
 	if strings.TrimSpace(line) != word {
 		return errors.Join(errors.New("nothing was signed"), err)

@@ -20,8 +20,8 @@ import (
 //
 //   - One word for each outcome, at the start of a line: verified, refused,
 //     staged, approved, waiting, published. No colour carries meaning.
-//   - Values stand in a column under their names, so that a digest fits into
-//     80 columns and can be copied whole.
+//   - Names and values stand in two columns. A digest or URL is never broken:
+//     one that is too long for its column stands below its name.
 //   - A refusal ends with the next step to take.
 //   - No capital and no full stop in a line that is not a sentence.
 //   - Everything goes through line or field, which escape it.
@@ -49,15 +49,21 @@ const (
 )
 
 // field writes a name and its value, which goes on under itself where it is
-// long.
+// long. A value that begins with a word too long for its column, as a digest
+// is, gets lines of its own.
 func (p printer) field(name, value string) {
-	pad := strings.Repeat(" ", column)
-	for i, part := range wrap(plain(value), width-column) {
-		if i == 0 {
-			fmt.Fprintf(p.w, "%*s%-*s%s\n", indent, "", column-indent, name, part)
-		} else {
-			fmt.Fprintln(p.w, pad+part)
-		}
+	at, room := column, width-column
+	lines := wrap(plain(value), room)
+	if utf8.RuneCountInString(lines[0]) > room {
+		fmt.Fprintf(p.w, "%*s%s\n", indent, "", name)
+		at = 2 * indent
+		lines = wrap(plain(value), width-at)
+	} else {
+		fmt.Fprintf(p.w, "%*s%-*s%s\n", indent, "", column-indent, name, lines[0])
+		lines = lines[1:]
+	}
+	for _, line := range lines {
+		fmt.Fprintf(p.w, "%*s%s\n", at, "", line)
 	}
 }
 

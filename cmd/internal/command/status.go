@@ -51,8 +51,8 @@ type standing struct {
 	Project string            `json:"project"`
 	Version string            `json:"version"`
 	Index   string            `json:"index"`
-	State   string            `json:"state"` // published, approved, waiting, refused or undecided
-	Have    int               `json:"have"`  // approvals that count
+	State   string            `json:"state"`          // published, approved, waiting, refused or undecided
+	Have    int               `json:"have,omitempty"` // approvals that count; not asked once it is published
 	Need    int               `json:"need"`
 	May     []string          `json:"may"` // who could still approve
 	By      []approval.Ballot `json:"by"`
