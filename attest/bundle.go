@@ -83,15 +83,19 @@ func parseBundles(file string, raw []byte) ([]Bundle, error) {
 	var bundles []Bundle
 	values := json.NewDecoder(bytes.NewReader(raw))
 	for {
-		var value json.RawMessage
-		err := values.Decode(&value)
+		start := values.InputOffset()
+		var f form
+		err := values.Decode(&f)
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if other := (*json.UnmarshalTypeError)(nil); errors.As(err, &other) {
+			return nil, errors.New("JSON that is no object of a known form")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("not JSON at byte %d", values.InputOffset())
 		}
-		found, err := parseValue(file, value)
+		found, err := f.parse(file, bytes.TrimLeft(raw[start:values.InputOffset()], " \t\r\n"))
 		if err != nil {
 			return nil, err
 		}
@@ -105,31 +109,30 @@ func parseBundles(file string, raw []byte) ([]Bundle, error) {
 	return bundles, nil
 }
 
-// parseValue tells the three forms apart by the fields that each must have.
-func parseValue(file string, raw []byte) ([]Bundle, error) {
+// form is the fields that tell the forms apart.
+type form struct {
+	MediaType    *string           `json:"mediaType"`           // a Sigstore bundle
+	Envelope     json.RawMessage   `json:"envelope"`            // a PEP 740 attestation
+	Bundles      []json.RawMessage `json:"attestation_bundles"` // a PEP 740 provenance object
+	DSSEPayload  *string           `json:"payload"`
+	Attestations json.RawMessage   `json:"attestations"`
+}
+
+// parse reads the value raw, which is of the form f.
+func (f form) parse(file string, raw []byte) ([]Bundle, error) {
 	if len(raw) > maxBundle {
 		return nil, fmt.Errorf("one bundle of %d bytes", len(raw))
 	}
-	var form struct {
-		MediaType    *string           `json:"mediaType"`
-		Envelope     json.RawMessage   `json:"envelope"`
-		Bundles      []json.RawMessage `json:"attestation_bundles"`
-		DSSEPayload  *string           `json:"payload"`
-		Attestations json.RawMessage   `json:"attestations"`
-	}
-	if err := json.Unmarshal(raw, &form); err != nil {
-		return nil, errors.New("JSON that is no object of a known form")
-	}
 	switch {
-	case form.MediaType != nil:
+	case f.MediaType != nil:
 		return one(parseSigstore(file, raw))
-	case form.Bundles != nil:
+	case f.Bundles != nil:
 		return parseProvenance(file, raw)
-	case form.Envelope != nil:
+	case f.Envelope != nil:
 		return one(parseAttestation(file, raw))
-	case form.DSSEPayload != nil:
+	case f.DSSEPayload != nil:
 		return nil, errors.New("a bare DSSE envelope, without certificate and log entry")
-	case form.Attestations != nil:
+	case f.Attestations != nil:
 		return nil, errors.New("an npm attestations document")
 	}
 	return nil, errors.New("JSON without mediaType, envelope or attestation_bundles")
