@@ -34,7 +34,7 @@ func judgeZipFile(t *testing.T, path string) string {
 }
 
 // TestFraming holds the walk through a zip against Warehouse's own.
-func TestFraming(t *testing.T) {
+func TestFramingVectors(t *testing.T) {
 	dir := os.Getenv("DISTGATE_VECTORS")
 	if dir == "" {
 		t.Skip("DISTGATE_VECTORS is not set")

@@ -66,9 +66,9 @@ func pattern(t *testing.T, source string) *regexp.Regexp {
 	return regexp.MustCompile("^" + quoted + "$")
 }
 
-// TestUploadExpectations holds what the index says against what Warehouse's
+// TestWarehouseUploadVectors holds what the index says against what Warehouse's
 // own tests want to hear, for every one of them that has a message.
-func TestUploadExpectations(t *testing.T) {
+func TestWarehouseUploadVectors(t *testing.T) {
 	var cases []struct {
 		Test   string
 		Status []string
@@ -114,8 +114,8 @@ func TestUploadExpectations(t *testing.T) {
 	}
 }
 
-// TestMintExpectations does the same for the exchange of ID tokens.
-func TestMintExpectations(t *testing.T) {
+// TestWarehouseMintVectors does the same for the exchange of ID tokens.
+func TestWarehouseMintVectors(t *testing.T) {
 	var cases []struct {
 		Test         string
 		Status       []string
@@ -162,7 +162,7 @@ func TestMintExpectations(t *testing.T) {
 
 // TestErrorMessages looks for every message in Warehouse's upload code among
 // what the refusals and the other actions are told.
-func TestErrorMessages(t *testing.T) {
+func TestWarehouseMessageVectors(t *testing.T) {
 	var file struct {
 		Messages []struct{ Exc, Message string }
 	}
