@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -65,7 +66,7 @@ func (w *World) Build(dir, version string) error {
 // of the file that the job "says" built it, in a bundle whose certificate is of
 // the job "signer". An honest job is both.
 func (w *World) Attest(path string, signer, says githubtest.Claims) error {
-	raw, err := os.ReadFile(path)
+	digest, err := hashed(path)
 	if err != nil {
 		return err
 	}
@@ -73,8 +74,7 @@ func (w *World) Attest(path string, signer, says githubtest.Claims) error {
 	if err != nil {
 		return err
 	}
-	digest := sha256.Sum256(raw)
-	subject := sigstoretest.Subject{Name: filepath.Base(path), SHA256: hex.EncodeToString(digest[:])}
+	subject := sigstoretest.Subject{Name: filepath.Base(path), SHA256: digest}
 	certified, err := w.token(signer)
 	if err != nil {
 		return err
@@ -84,6 +84,20 @@ func (w *World) Attest(path string, signer, says githubtest.Claims) error {
 		return describe(path, err)
 	}
 	return os.WriteFile(BundleOf(path), bundle, 0o644)
+}
+
+// hashed is the SHA-256 of a file, as hexadecimal digits.
+func hashed(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	digest := sha256.New()
+	if _, err := io.Copy(digest, file); err != nil {
+		return "", describe(path, err)
+	}
+	return hex.EncodeToString(digest.Sum(nil)), nil
 }
 
 // BundleOf is where the bundle of a file lies.
