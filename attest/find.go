@@ -31,8 +31,26 @@ type Found struct {
 // PEP 740's (as twine and uv find them), and JSON lines as gh downloads them.
 var bundleSuffixes = []string{".sigstore.json", ".sigstore", ".attestation", ".provenance", ".jsonl"}
 
-func isBundle(name string) bool {
+// IsBundleFile tells from the ending alone whether a file means to hold bundles.
+func IsBundleFile(name string) bool {
 	return slices.ContainsFunc(bundleSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+}
+
+// BundleFiles are bundle files by their paths, each with the bundles in it.
+type BundleFiles map[string][]Bundle
+
+// About picks the bundles of the file at the path: all that lie beside it under
+// its name (PATH.sigstore.json and the like), which must answer for it, and of
+// the others those that claim to be about it.
+func (files BundleFiles) About(path string, f dist.File) (chosen []Bundle) {
+	for _, source := range slices.Sorted(maps.Keys(files)) {
+		for _, b := range files[source] {
+			if strings.HasPrefix(source, path+".") || b.Names(f) {
+				chosen = append(chosen, b)
+			}
+		}
+	}
+	return chosen
 }
 
 // Find lists the distributions at the paths: a file, or every file of a folder
@@ -51,7 +69,7 @@ func Find(paths, bundles []string) (*Found, error) {
 		case info.IsDir():
 			err = f.folder(path)
 			folders[filepath.Clean(path)] = true
-		case isBundle(path):
+		case IsBundleFile(path):
 			bundles = append(bundles, path)
 		default:
 			f.Distributions = append(f.Distributions, path)
@@ -84,7 +102,7 @@ func (f *Found) folder(dir string) error {
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		switch {
-		case isBundle(e.Name()):
+		case IsBundleFile(e.Name()):
 			f.bundles = append(f.bundles, path)
 		case dist.IsDistribution(e.Name()):
 			f.Distributions = append(f.Distributions, path)
@@ -101,7 +119,7 @@ func (f *Found) besides(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if !isBundle(path) {
+		if !IsBundleFile(path) {
 			continue
 		}
 		f.bundles = append(f.bundles, path)
@@ -144,7 +162,7 @@ func (f *Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
 
 // parse reads every bundle file. A bad one is a candidate of its own, with
 // nothing but its refusals.
-func (f *Found) parse() (map[string][]Bundle, []Candidate, error) {
+func (f *Found) parse() (BundleFiles, []Candidate, error) {
 	parsed := make([][]Bundle, len(f.bundles))
 	refused := make([]rule.Refusals, len(f.bundles))
 	var group errgroup.Group
@@ -161,7 +179,7 @@ func (f *Found) parse() (map[string][]Bundle, []Candidate, error) {
 	if err := group.Wait(); err != nil {
 		return nil, nil, err
 	}
-	bundles, bad := map[string][]Bundle{}, []Candidate(nil)
+	bundles, bad := BundleFiles{}, []Candidate(nil)
 	for i, path := range f.bundles {
 		bundles[path] = parsed[i]
 		if f.strays[path] && len(refused[i]) > 0 {
@@ -182,26 +200,17 @@ func readBundles(path string) ([]Bundle, error) {
 	return ParseBundles(filepath.Base(path), file)
 }
 
-// about picks a file's bundles. A bundle that lies beside the file under its
-// name must answer for it; so must one that the user named, where no other
-// speaks of the file.
-func (f *Found) about(path string, file dist.File, bundles map[string][]Bundle) (chosen []Bundle) {
-	var named []Bundle
-	for _, source := range slices.Sorted(maps.Keys(bundles)) {
-		if strings.HasPrefix(source, path+".") {
-			chosen = append(chosen, bundles[source]...)
-			continue
-		}
-		for _, b := range bundles[source] {
-			if b.Names(file) {
-				chosen = append(chosen, b)
-			} else if f.named[source] {
-				named = append(named, b)
-			}
-		}
+// about picks a file's bundles. One that the user named must answer for it
+// where no other does.
+func (f *Found) about(path string, file dist.File, bundles BundleFiles) []Bundle {
+	chosen := bundles.About(path, file)
+	if len(chosen) > 0 {
+		return chosen
 	}
-	if len(chosen) == 0 {
-		return named
+	for _, source := range slices.Sorted(maps.Keys(bundles)) {
+		if f.named[source] {
+			chosen = append(chosen, bundles[source]...)
+		}
 	}
 	return chosen
 }
