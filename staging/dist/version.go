@@ -75,6 +75,44 @@ func (v Version) IsZero() bool { return v == Version{} }
 // IsLocal tells whether v has a local part ("1.0+cu121"), which PyPI refuses.
 func (v Version) IsLocal() bool { return strings.Contains(v.text, "+") }
 
+// IsSeries tells whether v is nothing but a release (and an epoch), as a series of
+// versions is called: 2.4, but not 2.4rc1.
+func (v Version) IsSeries() bool {
+	_, _, rest := v.release()
+	return !v.IsZero() && rest == ""
+}
+
+// In tells whether v is of a series: whether its release begins with the
+// series's, as PEP 440's ==2.4.* has it. 2.4.1rc1 is in 2.4; 2.40 is not, and 2
+// is in 2.0. The zero Version is in no series, and has none in it.
+func (v Version) In(series Version) bool {
+	epoch, release, _ := v.release()
+	wantEpoch, want, _ := series.release()
+	if v.IsZero() || !series.IsSeries() || epoch != wantEpoch {
+		return false
+	}
+	for i, number := range want {
+		if i < len(release) && release[i] != number || i >= len(release) && number != "0" {
+			return false
+		}
+	}
+	return true
+}
+
+// release takes a normalised version apart: the epoch, the numbers of the
+// release, and whatever follows them.
+func (v Version) release() (epoch string, numbers []string, rest string) {
+	epoch, text, ok := strings.Cut(v.text, "!")
+	if !ok {
+		epoch, text = "0", v.text
+	}
+	end := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+	if end < 0 {
+		end = len(text)
+	}
+	return epoch, strings.Split(strings.TrimSuffix(text[:end], "."), "."), text[end:]
+}
+
 // Equal tells whether v and o are one version. The zero Version is equal to
 // nothing, not even to itself.
 func (v Version) Equal(o Version) bool {

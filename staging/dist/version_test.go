@@ -157,3 +157,41 @@ func TestVersionsHaveAnOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestASeriesIsTheBeginningOfARelease(t *testing.T) {
+	for _, c := range []struct {
+		version, series string
+		want            bool
+	}{
+		{"2.4.2", "2.4", true},
+		{"2.4", "2.4", true},
+		{"2.4.0rc1", "2.4", true},
+		{"2.4.dev0", "2.4", true},
+		{"2.4.1.post1", "2.4.1", true},
+		{"2.4.1+local", "2.4", true},
+		{"2.40.1", "2.4", false},
+		{"2.5.0", "2.4", false},
+		{"2", "2.4", false},
+		{"2", "2.0", true},
+		{"2.4", "2.4.0", true},
+		{"1!2.4", "2.4", false},
+		{"1!2.4.1", "1!2.4", true},
+		{"0!2.4.1", "2.4", true},
+		{"2.4.1", "2.4rc1", false},
+	} {
+		v, err := dist.ParseVersion(c.version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		series, err := dist.ParseVersion(c.series)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.In(series); got != c.want {
+			t.Errorf("%s in %s: got %t, want %t", c.version, c.series, got, c.want)
+		}
+		if (dist.Version{}).In(series) || v.In(dist.Version{}) {
+			t.Errorf("%s, %s: the zero version is in a series, or has one in it", c.version, c.series)
+		}
+	}
+}
