@@ -1,3 +1,5 @@
+//go:build linux
+
 package command
 
 import (
@@ -172,27 +174,28 @@ func (s *scene) spread(command func(files []string) *exec.Cmd) (all []*exec.Cmd)
 	return all
 }
 
-// bundles verifies what lies beside the files, in this process.
+// bundles parses and verifies what lies beside the files, in this process.
 func (s *scene) bundles(b *testing.B) run {
 	p, err := loadPolicy(b.Context(), filepath.Join(s.dir, "distgate.toml"), "", time.Now())
 	check(b, err)
-	candidates := make([]attest.Candidate, len(s.files))
-	for i, path := range s.files {
+	hashed := map[string]dist.File{}
+	for _, path := range s.files {
 		source, err := os.Open(path)
 		check(b, err)
-		candidates[i].File, err = dist.Copy(io.Discard, source, filepath.Base(path), dist.MaxSize)
+		hashed[path], err = dist.Copy(io.Discard, source, filepath.Base(path), dist.MaxSize)
 		check(b, err)
-		source.Close()
+		check(b, source.Close())
+	}
+	known := func(_ context.Context, path string) (dist.File, dist.Info, error) {
+		return hashed[path], dist.Info{}, nil
 	}
 	return func(b *testing.B) cost {
 		start, before := time.Now(), processorTime(b)
-		for i, path := range s.files {
-			raw, err := os.ReadFile(world.BundleOf(path))
-			check(b, err)
-			candidates[i].Bundles, err = attest.ParseBundles(path, bytes.NewReader(raw))
-			check(b, err)
-		}
-		verdict, err := p.verifier.Verify(context.Background(), p.build, candidates)
+		found, err := attest.Find([]string{s.dist}, nil)
+		check(b, err)
+		candidates, err := found.Collect(b.Context(), known)
+		check(b, err)
+		verdict, err := p.verifier.Verify(b.Context(), p.build, candidates)
 		check(b, err)
 		check(b, verdict.Err())
 		return cost{wall: time.Since(start), cpu: processorTime(b) - before}
