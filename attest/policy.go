@@ -48,8 +48,10 @@ type Policy struct {
 	Trigger      Match // .20
 	Environment  Match // .23
 
-	Hosted Hosted
-	Accept []string // predicate types that count
+	Hosted  Hosted
+	Labels  Match         // of GitHub's own runners; judged where Hosted is EveryJob
+	Runners []RunnerGroup // other runners that may build, judged likewise
+	Accept  []string      // predicate types that count
 }
 
 // Workflow is the policy for what a GitHub Actions workflow signs: repository

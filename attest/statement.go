@@ -104,6 +104,12 @@ func indexOf(subjects []subject) index {
 	return i
 }
 
+// Covers reports whether the bundle claims to be about the file, by name and
+// digest.
+func (b Bundle) Covers(f dist.File) bool {
+	return b.entity != nil && b.covers(f.Name(), f.Digest()) == nil
+}
+
 // covers judges whether the bundle's statement is about the file: name and
 // digest must agree. Where it is not, the refusals say why.
 func (b Bundle) covers(file string, d dist.Digest) rule.Refusals {

@@ -172,7 +172,7 @@ func (c vector) judge(t *testing.T) (got outcome) {
 		}
 		name, digest := c.target(b)
 		policy := c.policy(p.certificate)
-		evidence, refused, _ := policy.judgeBundle(name, digest, b, &p)
+		evidence, refused, _ := judging{Policy: policy}.bundle(name, digest, b, &p)
 		got.identity = append(got.identity, policy.judge(name, p.certificate)...)
 		if got.refused = append(got.refused, refused...); len(refused) == 0 {
 			got.evidence = append(got.evidence, evidence)

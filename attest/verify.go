@@ -49,8 +49,9 @@ type Evidence struct {
 	Visibility    string      `json:"visibility"`
 	Environment   string      `json:"environment"`
 	Subject       string      `json:"subject"`
-	Hosted        Hosted      `json:"hosted"`   // how far the runner was proven
-	SignedAt      int64       `json:"signedAt"` // seconds since 1970, from the log or the timestamp
+	Hosted        Hosted      `json:"hosted"`              // how far the runner was proven
+	Elsewhere     string      `json:"elsewhere,omitempty"` // the runner groups that built too and that GitHub does not vouch for
+	SignedAt      int64       `json:"signedAt"`            // seconds since 1970, from the log or the timestamp
 }
 
 // Verified is the proof that a distribution's bytes were built as the policy
@@ -112,6 +113,7 @@ func nothingToJudge() rule.Refusals {
 // Verifier verifies bundles under trusted roots, each root for itself.
 type Verifier struct {
 	roots []Root
+	jobs  JobsOf // nil where nobody can be asked
 }
 
 // NewVerifier takes the roots in the order in which they are asked. Without a
@@ -126,6 +128,12 @@ func NewVerifier(roots ...Root) (*Verifier, error) {
 		return nil, errors.New("no trusted root: nothing could be verified")
 	}
 	return &Verifier{roots: slices.Clone(roots)}, nil
+}
+
+// Asking is the same verifier, which asks for the jobs of a run where a policy
+// wants every job proven.
+func (v *Verifier) Asking(jobs JobsOf) *Verifier {
+	return &Verifier{roots: v.roots, jobs: jobs}
 }
 
 // Roots are the digests of the roots, in order.
@@ -144,7 +152,7 @@ func (v *Verifier) Verify(ctx context.Context, p Policy, candidates []Candidate)
 	if len(candidates) == 0 {
 		return Verdict{policy: p, refused: nothingToJudge()}, nil
 	}
-	if err := p.check(); err != nil {
+	if err := p.check(v.jobs); err != nil {
 		return Verdict{}, err
 	}
 	proofs, err := v.proveAll(ctx, candidates)
@@ -152,8 +160,9 @@ func (v *Verifier) Verify(ctx context.Context, p Policy, candidates []Candidate)
 		return Verdict{}, err
 	}
 	verdict := Verdict{policy: p.clone(), refused: doubled(candidates)}
+	judging := judging{Policy: p, jobs: once(ctx, v.jobs)}
 	for _, c := range candidates {
-		verified, refused, err := p.judgeCandidate(c, proofs)
+		verified, refused, err := judging.candidate(c, proofs)
 		if err != nil {
 			return Verdict{}, err
 		}
@@ -168,18 +177,17 @@ func (v *Verifier) Verify(ctx context.Context, p Policy, candidates []Candidate)
 }
 
 func (p Policy) clone() Policy {
-	p.Accept = slices.Clone(p.Accept)
+	p.Accept, p.Runners = slices.Clone(p.Accept), slices.Clone(p.Runners)
 	return p
 }
 
 // check refuses a policy that could not decide.
-func (p Policy) check() error {
+func (p Policy) check(jobs JobsOf) error {
 	switch {
 	case len(p.Accept) == 0:
 		return errors.New("the policy accepts no predicate type, so nothing could be verified")
 	case p.Hosted == EveryJob:
-		return errors.New(`hosted = "every-job" asks GitHub for the jobs of the build run, ` +
-			`which a folder does not name; a folder can meet hosted = "certificate"`)
+		return p.checkMachines(jobs)
 	case p.Hosted != Certificate:
 		return errors.New("the policy does not say how far hosted runners must be proven")
 	}
@@ -314,8 +322,14 @@ func names(roots []Root) string {
 	return strings.Join(list, " or ")
 }
 
-// judgeCandidate makes the proof, or says which rules did not hold.
-func (p Policy) judgeCandidate(c Candidate, proofs map[dist.Digest]*proof) (Verified, rule.Refusals, error) {
+// judging is a policy and whom to ask for what no certificate says.
+type judging struct {
+	Policy
+	jobs func(run string) ([]Job, error)
+}
+
+// candidate makes the proof, or says which rules did not hold.
+func (j judging) candidate(c Candidate, proofs map[dist.Digest]*proof) (Verified, rule.Refusals, error) {
 	if len(c.Refused) > 0 {
 		return Verified{}, c.Refused, nil
 	}
@@ -330,7 +344,7 @@ func (p Policy) judgeCandidate(c Candidate, proofs map[dist.Digest]*proof) (Veri
 	v := Verified{file: c.File, info: c.Info}
 	var undecided error
 	for _, b := range sorted(c.Bundles) {
-		evidence, refused, err := p.judgeBundle(c.File.Name(), c.File.Digest(), b, proofs[b.digest])
+		evidence, refused, err := j.bundle(c.File.Name(), c.File.Digest(), b, proofs[b.digest])
 		switch {
 		case err != nil:
 			undecided = errors.Join(undecided, err)
@@ -352,8 +366,9 @@ func sorted(bundles []Bundle) []Bundle {
 	return slices.CompactFunc(byDigest, func(a, b Bundle) bool { return a.digest == b.digest })
 }
 
-// judgeBundle runs the three steps for one file and one bundle.
-func (p Policy) judgeBundle(file string, d dist.Digest, b Bundle, proven *proof) (Evidence, rule.Refusals, error) {
+// bundle runs the three steps for one file and one bundle, and then asks where
+// the run's jobs ran.
+func (j judging) bundle(file string, d dist.Digest, b Bundle, proven *proof) (Evidence, rule.Refusals, error) {
 	if no := b.covers(file, d); no != nil {
 		return Evidence{}, no, nil
 	}
@@ -363,10 +378,10 @@ func (p Policy) judgeBundle(file string, d dist.Digest, b Bundle, proven *proof)
 	if proven.refused != nil {
 		return Evidence{}, about(file, proven.refused), nil
 	}
-	no := p.judge(file, proven.certificate)
-	if !slices.Contains(p.Accept, b.statement.PredicateType) {
+	no := j.judge(file, proven.certificate)
+	if !slices.Contains(j.Accept, b.statement.PredicateType) {
 		no = append(no, rule.Refusal{File: file, Rule: rule.PredicateType,
-			Want: strings.Join(p.Accept, " or "), Got: orNothing(b.statement.PredicateType),
+			Want: strings.Join(j.Accept, " or "), Got: orNothing(b.statement.PredicateType),
 			Hint: "attest the build with actions/attest, which writes SLSA provenance"})
 		return Evidence{}, no, nil
 	}
@@ -374,7 +389,18 @@ func (p Policy) judgeBundle(file string, d dist.Digest, b Bundle, proven *proof)
 	if no = append(no, contradicted...); len(no) > 0 {
 		return Evidence{}, no, nil
 	}
-	return proven.evidence(b, buildType, p.Hosted), nil, nil
+	evidence := proven.evidence(b, buildType, j.Hosted)
+	if j.Hosted != EveryJob {
+		return evidence, nil, nil
+	}
+	jobs, err := j.jobs(proven.certificate.Run)
+	if err == nil {
+		evidence.Elsewhere, no, err = j.machines(file, proven.certificate, jobs)
+	}
+	if err != nil || len(no) > 0 {
+		return Evidence{}, no, err
+	}
+	return evidence, nil, nil
 }
 
 // about names the distribution in refusals that were made for the bundle.
@@ -404,7 +430,8 @@ func (p proof) evidence(b Bundle, buildType string, hosted Hosted) Evidence {
 // The predicate is the caller's to judge.
 func (v *Verifier) VerifyStatement(p Policy, b Bundle, release dist.Digest, typ string) ([]byte, Evidence, error) {
 	if p.Hosted != Certificate {
-		return nil, Evidence{}, p.check()
+		return nil, Evidence{}, errors.New("a statement about a release is judged by its certificate alone; " +
+			"the policy asks for more")
 	}
 	proven := v.prove(b)
 	if proven.undecided != nil {

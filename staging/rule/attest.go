@@ -28,6 +28,8 @@ const (
 	IdentityEnvironment ID = "identity-environment"
 	IdentitySubject     ID = "identity-subject"
 
+	HostedJob ID = "hosted-job"
+
 	PredicateType      ID = "predicate-type"
 	PredicateMalformed ID = "predicate-malformed"
 	PredicateBuildType ID = "predicate-build-type"
@@ -91,6 +93,11 @@ run.`,
 	IdentitySubject: `Newer certificates carry the ID token's raw subject (OID .24). Where it is there,
 it must speak of the same repository, in the old form (repo:OWNER/NAME:) or the immutable one
 (repo:OWNER@ID/NAME@ID:).`,
+	HostedJob: `The certificate speaks of the job that signed, and of no other: a wheel that was built on
+somebody's own machine can be signed on GitHub's. So GitHub is asked where every job of every attempt of
+the run ran, those of an attempt that was thrown away among them, since artifacts belong to the run. Each
+must have had a runner of the group 0, named GitHub Actions, and labels that the policy lists. Names and
+labels are chosen by whoever registers a runner; the group 0 is GitHub's alone.`,
 	PredicateType: `Only predicates that distgate understands count: SLSA provenance v0.2 and v1, and
 PyPI's publish/v1 where a publish attestation is enough. To stage, SLSA provenance is demanded.`,
 	PredicateMalformed: `The predicate is not what its type says: a field is missing, of another JSON
