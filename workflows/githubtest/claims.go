@@ -4,7 +4,9 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"path"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Claims are what an ID token says of the job that it was issued to, named as
@@ -112,3 +114,24 @@ func number(name string) string {
 	}
 	return string(digits)
 }
+
+// id is the same number as a number.
+func id(name string) int64 {
+	n, err := strconv.ParseInt(number(name), 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// node is the id of something in the other API.
+func node(kind string, id int64) string { return kind + "_" + strconv.FormatInt(id, 10) }
+
+// sha is an object's name in git, made up from a name.
+func sha(name string) string {
+	sum := sha1.Sum([]byte(name))
+	return hex.EncodeToString(sum[:])
+}
+
+// stamp is a time as the API writes it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }

@@ -1,12 +1,16 @@
-// Package githubtest is a GitHub to try things on: an http.Handler that issues
-// ID tokens to workflow jobs as GitHub Actions does, signed with a key of its
-// own.
+// Package githubtest is a GitHub to try things on, as an http.Handler: the
+// issuer of ID tokens for workflow jobs, the REST API over what is put into it,
+// and the blob storage that the API sends one to.
+//
+//	github, err := githubtest.New("http://127.0.0.1:8080", time.Now)
+//	go http.ListenAndServe("127.0.0.1:8080", github)
+//	go http.ListenAndServe("127.0.0.1:8081", github.Storage("http://127.0.0.1:8081"))
+//
+// # ID tokens
 //
 // A job is registered by a call and gets what a real job finds in
 // ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN:
 //
-//	github, err := githubtest.New("http://127.0.0.1:8080", time.Now)
-//	go http.ListenAndServe("127.0.0.1:8080", github)
 //	job := githubtest.ReleaseJob("acme/widget", "release.yml", "refs/tags/v1.0", "pypi")
 //	url, token := github.Job(job)
 //
@@ -15,11 +19,26 @@
 //
 // The issuer of the tokens is the address given to [New]; whoever trusts it
 // finds its keys by OpenID Connect discovery below that address, as with the
-// real https://token.actions.githubusercontent.com.
+// real https://token.actions.githubusercontent.com. Who may ask is all that is
+// judged. What the claims say is up to the caller of [GitHub.Job], so that a
+// test can be a fork, a pull request, a self-hosted runner or a repository of
+// the same name with other ids.
 //
-// Who may ask is all that is judged here. What the claims say is up to the
-// caller of [GitHub.Job], so that a test can be a fork, a pull request, a
-// self-hosted runner or a repository of the same name with other ids.
+// # The REST API
+//
+// What there is comes from calls that put values in. Whatever a value leaves
+// out is made up, and whoever it names exists:
+//
+//	run := github.PutRun(githubtest.RunOf(job, githubtest.Job{Name: "build"}))
+//	zip, err := githubtest.Zip(githubtest.Member{Name: "widget-1.0.tar.gz", Content: "…"})
+//	_, err = github.PutArtifact(githubtest.Artifact{Run: run.ID, Name: "sdist", Blob: zip, Size: zip.Size()})
+//	token := github.AccessToken(githubtest.Access{Permissions: map[string]string{"actions": "read"}})
+//
+//	$ curl -H "Authorization: Bearer $token" http://127.0.0.1:8080/repos/acme/widget/actions/runs
+//
+// It has GitHub's paging, versions, ETags, rate limits, permissions and errors;
+// [GitHub.Play] makes it fail. Where nobody knows what GitHub does, [Behaviour]
+// says what this one does.
 package githubtest
 
 import (
@@ -32,21 +51,57 @@ import (
 	"time"
 )
 
-// GitHub is one instance: an issuer with its key, and the jobs that run on it.
+// web is where people look at what the API tells of. Certificates have it too.
+const web = "https://github.com"
+
+// GitHub is one instance: its jobs, and everything that was put into it.
 type GitHub struct {
 	base  string
 	now   func() time.Time
+	start time.Time // when everything began
 	key   signingKey
 	serve *http.ServeMux
 
-	mu   sync.Mutex
-	jobs map[string]job // by the id in the request URL
+	mu        sync.Mutex
+	jobs      map[string]job // by the id in the request URL
+	behaviour Behaviour
+	faults    []*Fault
+
+	accesses map[string]*Access // by token
+	windows  map[string]*window // by token
+
+	users        map[string]User        // by login, in lower case
+	teams        map[string]Team        // by "organization/slug", in lower case
+	repositories map[string]*Repository // by "owner/name", in lower case
+	renamed      map[string]int64       // the ids of repositories by an old name
+
+	runs         map[int64]*Run
+	artifacts    []Artifact
+	lastArtifact int64
+
+	storage    string // its address
+	storageKey []byte
+	blobs      map[string]blob // by path
 }
 
 // job is a running workflow job that may ask for ID tokens.
 type job struct {
 	token  string // the bearer token that the job authenticates with
 	claims Claims
+}
+
+// Behaviour is what GitHub does where it is not known what it does. The zero
+// value is as likely as any other.
+type Behaviour struct {
+	// HidesDenied answers 404 where a permission is missing, not 403.
+	HidesDenied bool
+}
+
+// Behave makes GitHub behave.
+func (g *GitHub) Behave(b Behaviour) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.behaviour = b
 }
 
 // New makes an instance that is reached at base, like "http://127.0.0.1:8080",
@@ -60,7 +115,17 @@ func New(base string, now func() time.Time) (*GitHub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("githubtest: %w", err)
 	}
-	g := &GitHub{base: base, now: now, key: key, serve: http.NewServeMux(), jobs: map[string]job{}}
+	g := &GitHub{
+		base: base, now: now, start: now(), key: key, serve: http.NewServeMux(),
+		jobs: map[string]job{}, accesses: map[string]*Access{}, windows: map[string]*window{},
+		users: map[string]User{}, teams: map[string]Team{},
+		repositories: map[string]*Repository{}, renamed: map[string]int64{},
+		runs: map[int64]*Run{}, lastArtifact: 2000000000,
+		storageKey: []byte(rand.Text()), blobs: map[string]blob{},
+	}
+	api := g.api()
+	g.serve.Handle("/", api)
+	g.serve.Handle("/api/v3/", http.StripPrefix("/api/v3", api))
 	g.serve.HandleFunc("GET /.well-known/openid-configuration", g.discovery)
 	g.serve.HandleFunc("GET /.well-known/jwks", g.jwks)
 	g.serve.HandleFunc("GET /idtoken/{job}", g.idToken)
@@ -70,7 +135,8 @@ func New(base string, now func() time.Time) (*GitHub, error) {
 // Issuer is what the "iss" claim of every token says.
 func (g *GitHub) Issuer() string { return g.base }
 
-// ServeHTTP serves the issuer and the ID-token endpoint.
+// ServeHTTP serves the issuer, the ID-token endpoint, and the API, at the root
+// and below /api/v3.
 func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.serve.ServeHTTP(w, r) }
 
 // Job registers a running job with "id-token: write" and returns what it finds
