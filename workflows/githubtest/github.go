@@ -79,6 +79,9 @@ type GitHub struct {
 	artifacts    []Artifact
 	lastArtifact int64
 
+	attestations    []Attestation
+	lastAttestation int64
+
 	storage    string // its address
 	storageKey []byte
 	blobs      map[string]blob // by path
@@ -95,6 +98,9 @@ type job struct {
 type Behaviour struct {
 	// HidesDenied answers 404 where a permission is missing, not 403.
 	HidesDenied bool
+	// ListsNoAttestations answers with an empty list where nothing is attested,
+	// not 404.
+	ListsNoAttestations bool
 }
 
 // Behave makes GitHub behave.

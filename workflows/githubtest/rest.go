@@ -68,7 +68,7 @@ type failure struct {
 	status  int
 	message string
 	header  http.Header
-	errors  []any  // what is wrong, of a 422
+	errors  any    // what is wrong, of a 422
 	doc     string // below docs; "" takes the endpoint's
 }
 
@@ -88,7 +88,8 @@ func unprocessable(message string) error {
 
 // routes are all endpoints.
 func routes() []route {
-	return slices.Concat(rootRoutes, peopleRoutes, repositoryRoutes, runRoutes, artifactRoutes)
+	return slices.Concat(rootRoutes, peopleRoutes, repositoryRoutes, runRoutes, artifactRoutes,
+		attestationRoutes)
 }
 
 var rootRoutes = []route{
@@ -422,11 +423,7 @@ func (l *list) page(g *GitHub, c call) (items []any, links string) {
 // links names the pages around one in the order that GitHub does. Their
 // addresses have the repository's number.
 func (l *list) links(g *GitHub, c call, page, last int) string {
-	at := g.base + c.URL.EscapedPath()
-	if c.repo != nil {
-		at = strings.Replace(at, "/repos/"+c.PathValue("owner")+"/"+c.PathValue("repo"),
-			"/repositories/"+strconv.FormatInt(c.repo.ID, 10), 1)
-	}
+	at := g.numbered(c)
 	var links []string
 	add := func(rel string, page int) {
 		links = append(links, fmt.Sprintf("<%s?%s>; rel=%q", at, withPage(c.URL.RawQuery, page), rel))
@@ -442,6 +439,16 @@ func (l *list) links(g *GitHub, c call, page, last int) string {
 		add("first", 1)
 	}
 	return strings.Join(links, ", ")
+}
+
+// numbered is the address that was asked for, with the repository's number.
+func (g *GitHub) numbered(c call) string {
+	at := g.base + c.URL.EscapedPath()
+	if c.repo == nil {
+		return at
+	}
+	return strings.Replace(at, "/repos/"+c.PathValue("owner")+"/"+c.PathValue("repo"),
+		"/repositories/"+strconv.FormatInt(c.repo.ID, 10), 1)
 }
 
 // withPage is the query with another page, the rest as it was.
