@@ -3,6 +3,7 @@ package attest
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -53,6 +54,19 @@ func (files BundleFiles) About(path string, f dist.File) (chosen []Bundle) {
 	return chosen
 }
 
+// changed refuses a file of which some bundle knows other bytes. It is what is
+// wrong with a damaged file, before how that shows inside.
+func (files BundleFiles) changed(f dist.File) rule.Refusals {
+	for _, source := range slices.Sorted(maps.Keys(files)) {
+		for _, b := range files[source] {
+			if no := b.covers(f.Name(), f.Digest()); !f.IsZero() && len(no) > 0 && no[0].Rule == rule.SubjectDigest {
+				return no
+			}
+		}
+	}
+	return nil
+}
+
 // Find lists the distributions at the paths: a file, or every file of a folder
 // (not of folders in it), with the bundle files that lie in the same folders
 // and those that are named as bundles. Any file named is taken for a
@@ -64,6 +78,9 @@ func Find(paths, bundles []string) (*Found, error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, rule.Refusals{{File: path, Rule: rule.CandidateMissing,
+				Want: "a wheel, an sdist, or a folder of them", Got: "nothing", Hint: "correct the path"}}
 		case err != nil:
 			return nil, err
 		case info.IsDir():
@@ -131,12 +148,14 @@ func (f *Found) besides(dir string) error {
 }
 
 // Take makes a distribution ours: it hashes the file at the path, and opens it.
+// A file that was hashed is returned even where opening it is refused.
 type Take func(ctx context.Context, path string) (dist.File, dist.Info, error)
 
 // Collect takes every distribution found and joins it with its bundles: those
 // beside it under its name, and of the others those that claim to be about it.
 // What cannot be read as what it is becomes a candidate with its refusals, so
-// that no verdict can leave it out. Files are taken in parallel.
+// that no verdict can leave it out; where its own bundle knows other bytes under
+// its name, that is said first. Files are taken in parallel.
 func (f *Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
 	bundles, candidates, err := f.parse()
 	if err != nil {
@@ -149,6 +168,7 @@ func (f *Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
 		group.Go(func() error {
 			file, info, err := take(ctx, path)
 			if errors.As(err, &taken[i].Refused) {
+				taken[i].Refused = append(bundles.changed(file), taken[i].Refused...)
 				return nil
 			}
 			taken[i].File, taken[i].Info = file, info

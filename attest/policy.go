@@ -102,34 +102,39 @@ func (p Policy) rows(c certificate) []row {
 		{rule.IdentityIssuer, "issuer", p.Issuer, c.Issuer,
 			"only a bundle signed with a token of this issuer counts"},
 		{rule.IdentityRepository, "repository", p.Repository, c.Repository,
-			"name the repository that ran the build, or get the file from the one named"},
+			"do not use this file, unless you meant to trust this repository"},
 		{rule.IdentityID, "repository id", p.RepositoryID, c.RepositoryID,
-			"see `gh api repos/OWNER/NAME --jq .id`; a changed id is another repository under the old name"},
+			"another id is another repository under the old name; see `gh api repos/OWNER/NAME --jq .id`"},
 		{rule.IdentityID, "owner id", p.OwnerID, c.OwnerID,
-			"see `gh api users/OWNER --jq .id`; a changed id is another owner under the old name"},
+			"another id is another owner under the old name; see `gh api users/OWNER --jq .id`"},
 		{rule.IdentityWorkflow, "workflow", p.Workflow, c.Workflow,
-			"name the workflow file at which the run starts"},
+			"do not use this file, unless you meant to trust this workflow"},
 		{rule.IdentitySigner, "signer", p.SAN, c.SAN,
-			"where a reusable workflow signs, name its whole URI as signer"},
+			"where a reusable workflow signs, its whole URI is the signer to name"},
 		{rule.IdentitySigner, "signer (OID .9)", p.Signer, c.Signer,
-			"where a reusable workflow signs, name its whole URI as signer"},
+			"where a reusable workflow signs, its whole URI is the signer to name"},
 		{rule.IdentityRef, "ref", p.Ref, c.Ref,
-			"build the release from a ref that the policy names"},
+			"build the release from a ref that was asked for"},
 		{rule.IdentityRunner, "runner", p.Runner, c.Runner,
-			"build again on a runner that the policy names; a signature cannot be moved to another machine"},
+			"build again on such a runner; a signature cannot be moved to another machine"},
 		{rule.IdentityTrigger, "trigger", p.Trigger, c.Trigger,
-			"start the release by an event that the policy names"},
+			"start the release by such an event"},
 		{rule.IdentityEnvironment, "environment", p.Environment, c.Environment,
 			"attest in a job without an environment, or name it in the policy"},
 	}
 }
 
-// judge compares a verified certificate with the policy.
+// judge compares a verified certificate with the policy. Another repository has
+// other ids and URIs throughout, and it is enough to say the repository.
 func (p Policy) judge(file string, c certificate) (no rule.Refusals) {
 	for _, r := range p.rows(c) {
-		if !r.want.accepts(r.got, c) {
-			no = append(no, rule.Refusal{File: file, Rule: r.id,
-				Want: r.label + " " + r.want.String(), Got: orNothing(r.got), Hint: r.hint})
+		if r.want.accepts(r.got, c) {
+			continue
+		}
+		no = append(no, rule.Refusal{File: file, Rule: r.id,
+			Want: r.label + " " + r.want.String(), Got: orNothing(r.got), Hint: r.hint})
+		if r.id == rule.IdentityRepository {
+			break
 		}
 	}
 	if c.Signer != "" && c.SAN != c.Signer {

@@ -180,8 +180,8 @@ func TestAForkIsRefused(t *testing.T) {
 	f := file(t, wheel, "bytes")
 	fork := sigstoretest.GitHubClaims("evil/widget", ".github/workflows/release.yml", "refs/tags/v1.0")
 	verdict := w.verify(t, attest.Candidate{File: f, Bundles: w.sign(t, fork, sigstoretest.Provenance(fork, subjects(f)...))})
-	if got := rules(verdict.Refused()); len(got) < 3 || got[0] != rule.IdentityRepository {
-		t.Errorf("got %v", verdict.Refused())
+	if diff := cmp.Diff([]rule.ID{rule.IdentityRepository}, rules(verdict.Refused())); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -405,7 +405,7 @@ func TestAPolicyThatCannotDecide(t *testing.T) {
 	}
 	verdict, err := w.verifier.Verify(context.Background(), attest.Policy{Hosted: attest.Certificate, Accept: attest.Provenance()}, candidates)
 	check(t, err)
-	if len(verdict.Refused()) < 10 {
+	if len(verdict.Refused()) == 0 || len(verdict.Verified()) > 0 {
 		t.Errorf("a policy without values refused only %v", verdict.Refused())
 	}
 	if _, err := attest.NewVerifier(); err == nil {

@@ -98,10 +98,11 @@ func (d *demo) copyVote(ctx context.Context) error {
 	if err := d.world.Build("dist-1.1", "1.1"); err != nil {
 		return err
 	}
-	for _, line := range []string{"stage dist-1.1", "approve 1.1 --key keys/alice"} {
-		if err := d.distgate(ctx, verb{line: line, show: firstLine}); err != nil {
-			return err
-		}
+	if err := d.distgate(ctx, verb{line: "stage dist-1.1", show: firstLine}); err != nil {
+		return err
+	}
+	if err := d.approve11(ctx, "alice"); err != nil {
+		return err
 	}
 	store, err := staging.OpenStore("distgate-store")
 	if err != nil {
@@ -143,9 +144,18 @@ func voteBy(
 	return staging.Record{}, errors.Join(err, fmt.Errorf("no vote by %s on %s", keyFile, release))
 }
 
+// approve11 is somebody's approval of the release that is to be attacked.
+func (d *demo) approve11(ctx context.Context, name string) error {
+	answer, err := digits(ctx, "1.1")
+	if err != nil {
+		return err
+	}
+	return d.distgate(ctx, verb{line: "approve 1.1 --key keys/" + name, show: firstLine, answer: answer})
+}
+
 // changeWheel lets bob approve 1.1 and then changes a wheel of it.
 func (d *demo) changeWheel(ctx context.Context) error {
-	if err := d.distgate(ctx, verb{line: "approve 1.1 --key keys/bob", show: firstLine}); err != nil {
+	if err := d.approve11(ctx, "bob"); err != nil {
 		return err
 	}
 	raw, err := os.ReadFile(filepath.Join("dist-1.1", "widget-1.1-py3-none-any.whl"))

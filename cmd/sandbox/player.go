@@ -12,10 +12,10 @@ import (
 
 // The exit codes of distgate that the demo waits for.
 const (
-	done      = 0
-	refused   = 1
-	undecided = 3
-	waiting   = 4
+	done       = 0
+	refused    = 1
+	wrongUsage = 2
+	waiting    = 4
 )
 
 // verb is one distgate command, as it is typed, and how it must end.
@@ -26,6 +26,8 @@ type verb struct {
 	job  []string // environment of the GitHub job that types it; none on a person's machine
 	ask  bool     // let the reader answer
 	show shown
+
+	answer string // what the person at the terminal types, where the reader does not
 }
 
 // shown is how much of a command's output the reader sees, if it ends as it
@@ -62,7 +64,7 @@ func (p player) distgate(ctx context.Context, v verb) error {
 	p.prompt("distgate " + v.line)
 	var result, aside bytes.Buffer
 	s := command.Streams{In: p.input(v), Out: &result, Err: &aside,
-		Env: p.env(v.job), Now: p.streams.Now, Terminal: v.ask}
+		Env: p.env(v.job), Now: p.streams.Now, Terminal: v.ask || v.answer != ""}
 	if v.show == all {
 		s.Out = io.MultiWriter(p.streams.Out, &result)
 		s.Err = s.Out
@@ -74,6 +76,10 @@ func (p player) distgate(ctx context.Context, v verb) error {
 			fmt.Fprint(p.streams.Out, text)
 		}
 		return unexpected{v, code}
+	}
+	if v.answer != "" {
+		question := aside.String()
+		fmt.Fprintln(p.streams.Out, question[strings.LastIndexByte(question, '\n')+1:]+v.answer)
 	}
 	switch v.show {
 	case results:
@@ -99,12 +105,12 @@ func (u unexpected) Error() string {
 		u.verb.line, u.code, u.verb.want)
 }
 
-// input is the reader's, where the reader is asked, and nothing elsewhere.
+// input is the reader's, where the reader is asked, and the answer elsewhere.
 func (p player) input(v verb) io.Reader {
 	if v.ask {
 		return p.streams.In
 	}
-	return strings.NewReader("")
+	return strings.NewReader(v.answer + "\n")
 }
 
 // env is the environment of a machine: this one's, but the only GitHub job is the

@@ -92,7 +92,9 @@ python3 -m pip --isolated download --no-deps --index-url %s widget
 
 In every folder below bad/ one wheel is not what it seems. None may pass:
 
-for bad in bad/*; do distgate stage $bad; done
+for bad in bad/*; do echo "== $bad"; distgate stage $bad; done
 distgate approve 1.0 --key keys/mallory
+
+approve asks for the first digits of the release digest, so paste it line by line.
 `, w.SimpleURL())
 }

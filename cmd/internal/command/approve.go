@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
 
@@ -23,7 +26,6 @@ type voteFlags struct {
 	shared
 	key, write, statement, signature string
 	reason                           string
-	acknowledged                     []string
 }
 
 func newApprove(s Streams) *cobra.Command {
@@ -57,7 +59,7 @@ With an agent or a security key, through ssh-keygen:
     distgate ` + verb + ` RELEASE --statement vote.json --signature vote.json.sig`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
+			if err := f.check(s, verb, args[0]); err != nil {
 				return err
 			}
 			r, err := openRelease(c.Context(), s, f.shared, args[0])
@@ -68,16 +70,17 @@ With an agent or a security key, through ssh-keygen:
 		},
 	}
 	f.bind(c)
-	c.Flags().StringVar(&f.key, "key", "", "sign with this OpenSSH private key `FILE`")
+	c.Flags().StringVar(&f.key, "key", "", "sign with this OpenSSH private key `FILE`, which has no passphrase")
 	c.Flags().StringVar(&f.write, "write", "", "write the statement to this `FILE`, to be signed elsewhere")
 	c.Flags().StringVar(&f.statement, "statement", "", "the `FILE` that --write made")
 	c.Flags().StringVar(&f.signature, "signature", "", "its signature, a `FILE` that ssh-keygen made")
 	c.Flags().StringVar(&f.reason, "reason", "", "one line in your own words, kept with the vote")
-	c.Flags().StringArrayVar(&f.acknowledged, "acknowledge", nil, "acknowledge a finding by its `RULE` (repeatable)")
 	return c
 }
 
-func (f voteFlags) check() error {
+// check wants one way to sign; and where nobody can be asked, the whole digest
+// of what is voted for.
+func (f voteFlags) check(s Streams, verb, ref string) error {
 	ways := 0
 	for _, given := range []bool{f.key != "", f.write != "", f.statement != "" || f.signature != ""} {
 		if given {
@@ -85,7 +88,10 @@ func (f voteFlags) check() error {
 		}
 	}
 	if ways != 1 || (f.statement == "") != (f.signature == "") {
-		return usagef("say how to sign: --key FILE, or --write FILE, or --statement FILE with --signature FILE")
+		return usagef("say how to sign, in one way: --key FILE, or --write FILE, or --statement FILE with --signature FILE")
+	}
+	if _, err := dist.ParseDigest(ref); err != nil && f.key != "" && !s.Terminal {
+		return usagef("there is no terminal to ask at, so " + verb + " takes the whole release digest: sha256: and 64 digits, as review shows it")
 	}
 	return nil
 }
@@ -95,8 +101,11 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 	if err != nil {
 		return policyFault(err)
 	}
-	record, err := r.signed(s, review, decision, f)
-	if err != nil || record.Statement == nil {
+	if f.write != "" {
+		return r.writeVote(s, review, decision, f)
+	}
+	record, err := r.signed(ctx, s, review, decision, f)
+	if err != nil {
 		return err
 	}
 	ballot, err := approval.Judge(r.staged, record, r.policy.approval, s.Now())
@@ -109,29 +118,49 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 	if err := r.store.Attach(ctx, r.staged.Digest(), record); err != nil {
 		return err
 	}
-	printer{s.Out}.line("voted      %s: %s", string(decision), ballot.By)
-	return r.votes(ctx, s)
+	if !f.json {
+		printer{s.Out}.line("voted      %s: %s", string(decision), ballot.By)
+		return r.showStanding(ctx, s)
+	}
+	st, err := r.standing(ctx, s)
+	if err != nil {
+		return err
+	}
+	return emit(s.Out, st)
 }
 
-// signed makes the vote's record. It is empty where the statement was only
-// written, to be signed elsewhere.
-func (r release) signed(s Streams, review approval.Review, decision approval.Decision, f voteFlags) (staging.Record, error) {
-	if f.statement != "" {
-		return readVote(f)
-	}
+// writeVote shows the release and writes the statement, for ssh-keygen to sign.
+func (r release) writeVote(s Streams, review approval.Review, decision approval.Decision, f voteFlags) error {
 	statement, err := review.Statement(f.opinion(decision, s.Now(), r.policy.approval.MaxAge))
 	if err != nil {
-		return staging.Record{}, err
+		return usageError{err}
 	}
-	if f.write != "" {
-		if err := os.WriteFile(f.write, statement, 0o644); err != nil {
-			return staging.Record{}, err
-		}
-		p := printer{s.Out}
-		p.line("written    %s", f.write)
-		p.field("release", r.staged.Digest().String())
-		p.field("next", "ssh-keygen -Y sign -n distgate -f KEY "+f.write)
-		return staging.Record{}, nil
+	file, err := os.OpenFile(f.write, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return usagef(f.write + " is there already; write to another file, so that no vote is signed by mistake")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(statement)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	printer{s.Err}.review(review)
+	p := printer{s.Out}
+	p.line("written    %s", f.write)
+	p.field("release", r.staged.Digest().String())
+	p.field("next", "ssh-keygen -Y sign -n distgate -f KEY "+f.write)
+	p.field("then", fmt.Sprintf("distgate %s %s --statement %s --signature %s.sig%s",
+		decision, short(r.staged.Digest()), f.write, f.write, r.flags.again()))
+	return nil
+}
+
+// signed makes the vote's record, with the key or from what was signed
+// elsewhere.
+func (r release) signed(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, f voteFlags) (staging.Record, error) {
+	if f.statement != "" {
+		return readVote(f)
 	}
 	key, err := readKey(f.key)
 	if err != nil {
@@ -140,31 +169,59 @@ func (r release) signed(s Streams, review approval.Review, decision approval.Dec
 	person, ok := r.policy.approval.Person(key.PublicKey())
 	if !ok {
 		return staging.Record{}, rule.Refusals{{File: f.key, Rule: rule.VoteSigner, Want: "a key of somebody on the policy's list",
-			Got: ssh.FingerprintSHA256(key.PublicKey()), Hint: "its public half goes into " + r.policy.table.Approval.Signers + ", by review"}}
+			Got: ssh.FingerprintSHA256(key.PublicKey()), Hint: "this key may not vote; who may stands in " + r.policy.table.Approval.Signers}}
 	}
-	if err := confirmVote(s, review, decision, person); err != nil {
+	if err := confirmVote(ctx, s, review, decision, person); err != nil {
 		return staging.Record{}, err
+	}
+	issued, err := r.issued(ctx, s, person)
+	if err != nil {
+		return staging.Record{}, err
+	}
+	statement, err := review.Statement(f.opinion(decision, issued, r.policy.approval.MaxAge))
+	if err != nil {
+		return staging.Record{}, usageError{err}
 	}
 	signature, err := approval.Sign(statement, key)
 	return staging.Record{Kind: approval.RecordKind, Statement: statement, SSHSIG: signature}, err
 }
 
-func (f voteFlags) opinion(decision approval.Decision, now time.Time, holds time.Duration) approval.Opinion {
-	o := approval.Opinion{Decision: decision, Reason: f.reason, Issued: now, Holds: holds}
-	for _, id := range f.acknowledged {
-		o.Acknowledged = append(o.Acknowledged, rule.ID(id))
+// issued is the time of a vote. Votes are dated to the second, and of two in one
+// second a no stands; so a person's next vote waits until its second is later.
+func (r release) issued(ctx context.Context, s Streams, person approval.Person) (time.Time, error) {
+	records, _, err := r.store.Records(ctx, r.staged.Digest(), approval.RecordKind)
+	if err != nil {
+		return time.Time{}, err
 	}
-	return o
+	now := s.Now()
+	for _, record := range records {
+		ballot, err := approval.Judge(r.staged, record, r.policy.approval, now)
+		if err == nil && ballot.GitHub == person.GitHub && ballot.Issued.Equal(now.UTC().Truncate(time.Second)) {
+			time.Sleep(time.Second)
+			return s.Now(), nil
+		}
+	}
+	return now, nil
+}
+
+func (f voteFlags) opinion(decision approval.Decision, now time.Time, holds time.Duration) approval.Opinion {
+	return approval.Opinion{Decision: decision, Reason: f.reason, Issued: now, Holds: holds}
 }
 
 func readKey(path string) (ssh.Signer, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("there is no key " + path)
+	}
 	if err != nil {
 		return nil, err
 	}
 	key, err := ssh.ParsePrivateKey(raw)
 	if protected := (*ssh.PassphraseMissingError)(nil); errors.As(err, &protected) {
 		return nil, usagef(path + " has a passphrase; sign with ssh-keygen instead (--write, see --help)")
+	}
+	if _, _, _, _, public := ssh.ParseAuthorizedKey(raw); err != nil && public == nil {
+		return nil, usagef(path + " is the public half of a key; name the private one, or sign with ssh-keygen (--write, see --help)")
 	}
 	if err != nil {
 		return nil, rule.Refusals{{File: path, Rule: rule.VoteSignature, Want: "an OpenSSH private key",
@@ -173,29 +230,60 @@ func readKey(path string) (ssh.Signer, error) {
 	return key, nil
 }
 
+// readSmall reads a key, a statement or a signature, and no more of a file than
+// one of them can have.
+func readSmall(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, 2<<20))
+}
+
 // readVote reads a vote that was signed elsewhere.
 func readVote(f voteFlags) (staging.Record, error) {
-	statement, err := os.ReadFile(f.statement)
+	statement, err := readSmall(f.statement)
 	if err != nil {
 		return staging.Record{}, err
 	}
-	signature, err := os.ReadFile(f.signature)
+	signature, err := readSmall(f.signature)
 	return staging.Record{Kind: approval.RecordKind, Statement: statement, SSHSIG: signature}, err
 }
 
 // confirmVote shows what the person is about to sign and asks, on a terminal.
-// Elsewhere the command line itself is the decision.
-func confirmVote(s Streams, review approval.Review, decision approval.Decision, person approval.Person) error {
+// Elsewhere the whole digest on the command line is the decision.
+func confirmVote(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, person approval.Person) error {
 	p := printer{s.Err}
 	p.review(review)
 	if !s.Terminal {
 		return nil
 	}
-	word := review.Release.Hex()[:8]
-	fmt.Fprintf(s.Err, "%s: to %s, type the first eight digits of the digest: ", plain(person.Name()), decision)
-	line, err := bufio.NewReader(s.In).ReadString('\n')
-	if strings.TrimSpace(line) != word {
-		return errors.Join(errors.New("nothing was signed"), err)
+	p.field("release", review.Release.String())
+	fmt.Fprintf(s.Err, "%s: to %s, type eight or more of the digest's first digits: ", plain(person.Name()), decision)
+	answer, err := readLine(ctx, s.In)
+	if err != nil {
+		return err
+	}
+	digits := strings.TrimPrefix(answer, "sha256:")
+	if len(digits) < 8 || !strings.HasPrefix(review.Release.Hex(), digits) {
+		return usagef("those are not the first digits of " + review.Release.String() + "; nothing was signed")
 	}
 	return nil
+}
+
+// readLine reads one line, or ends when the context does: an interrupt at the
+// question is an answer, too.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	read := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(io.LimitReader(in, 1<<10)).ReadString('\n')
+		read <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-read:
+		return line, nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("nothing was signed: %w", ctx.Err())
+	}
 }

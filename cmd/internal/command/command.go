@@ -28,6 +28,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -74,10 +75,30 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	err := root.ExecuteContext(ctx)
-	p := printer{s.Err}
-	p.failure(err)
+	verb, err := root.ExecuteContextC(ctx)
+	if asJSON, _ := verb.Flags().GetBool("json"); asJSON && err != nil && !errors.As(err, new(shown)) {
+		err = errors.Join(err, emit(s.Out, failure(err)))
+	}
+	printer{s.Err}.failure(err)
 	return exitCode(err)
+}
+
+// failure is why a verb ended without its result, as JSON.
+func failure(err error) any {
+	var answer struct {
+		Refused rule.Refusals     `json:"refused,omitempty"`
+		Waiting *approval.Waiting `json:"waiting,omitempty"`
+		Error   string            `json:"error,omitempty"`
+	}
+	var waiting approval.Waiting
+	switch {
+	case errors.As(err, &answer.Refused):
+	case errors.As(err, &waiting):
+		answer.Waiting = &waiting
+	default:
+		answer.Error = err.Error()
+	}
+	return answer
 }
 
 func newRoot(s Streams) *cobra.Command {
@@ -99,9 +120,16 @@ A release goes through the verbs in this order:
 
 A refusal names its rule; explain tells the story behind it.`,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{errors.New("name a verb")}
+			}
+			return usagef("there is no verb " + args[0] + suggested(c.SuggestionsFor(args[0])))
+		},
+		RunE: func(*cobra.Command, []string) error { return nil },
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 79 "))
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, verb := range []*cobra.Command{
@@ -113,11 +141,18 @@ A refusal names its rule; explain tells the story behind it.`,
 	return root
 }
 
+func suggested(verbs []string) string {
+	if len(verbs) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(verbs, " or ") + "?"
+}
+
 // usage makes a wrong number of arguments a wrong usage.
 func usage(args cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, given []string) error {
 		if err := args(c, given); err != nil {
-			return usagef("usage: " + c.UseLine())
+			return usagef("want " + strings.TrimSuffix(c.UseLine(), " [flags]") + "; see " + c.CommandPath() + " --help")
 		}
 		return nil
 	}
@@ -138,7 +173,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &wrong) || isUnknownCommand(err):
+	case errors.As(err, &wrong):
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitRefused

@@ -26,10 +26,10 @@ func knownKeys(t reflect.Type, prefix string) (keys []string) {
 	if t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct {
 		return knownKeys(t.Elem(), prefix+"NAME.")
 	}
-	if t.Kind() != reflect.Struct {
-		return []string{strings.TrimSuffix(prefix, ".")}
+	if name := strings.TrimSuffix(prefix, "."); name != "" && !strings.HasSuffix(name, "NAME") {
+		keys = append(keys, name)
 	}
-	for i := range t.NumField() {
+	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
 		keys = append(keys, knownKeys(t.Field(i).Type, prefix+t.Field(i).Tag.Get("toml")+".")...)
 	}
 	return keys

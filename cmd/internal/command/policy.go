@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -131,6 +132,9 @@ func loadPolicy(ctx context.Context, file, cache string, now time.Time) (policy,
 
 func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	raw, err := p.read(filepath.Base(p.file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("there is no policy " + p.file + "; name it with --policy FILE, or write one (README, The policy)")
+	}
 	if err != nil {
 		return err
 	}
@@ -143,13 +147,13 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	if p.build, err = p.table.Build.policy(p); err != nil {
 		return err
 	}
-	if err := p.loadRoots(ctx, cache); err != nil {
-		return err
-	}
 	if p.approval, err = p.voting(); err != nil {
 		return err
 	}
-	return p.approval.Check(now)
+	if err := p.approval.Check(now); err != nil {
+		return err
+	}
+	return p.loadRoots(ctx, cache)
 }
 
 // read reads a file of the policy, by its path relative to distgate.toml, and
@@ -165,6 +169,9 @@ func (p *policy) read(name string) ([]byte, error) {
 		}
 	}
 	file, err := os.Open(filepath.Join(filepath.Dir(p.file), filepath.FromSlash(name)))
+	if errors.Is(err, fs.ErrNotExist) && name != filepath.Base(p.file) {
+		return nil, p.refuse(name, "a file that "+filepath.Base(p.file)+" names", "nothing")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -204,12 +211,19 @@ func decodePolicy(file string, raw []byte, into *policyFile) error {
 	case errors.As(err, &wrong):
 		row, column := wrong.Position()
 		return rule.Refusals{{File: fmt.Sprintf("%s:%d:%d", file, row, column), Rule: rule.PolicyValue,
-			Want: "TOML as the README shows it", Got: wrong.Error(), Hint: "correct this line"}}
+			Want: strings.TrimPrefix(strings.Join(wrong.Key(), ".")+": ", ": ") + "TOML as the schema has it",
+			Got:  beforeStruct(wrong.Error()), Hint: "correct this line"}}
 	case err != nil:
 		return rule.Refusals{{File: file, Rule: rule.PolicyValue,
 			Want: "TOML as the README shows it", Got: err.Error(), Hint: "correct the file"}}
 	}
 	return nil
+}
+
+// beforeStruct cuts the name of a Go type off the decoder's words.
+func beforeStruct(text string) string {
+	text, _, _ = strings.Cut(text, " into struct field")
+	return text
 }
 
 func (b buildTable) policy(p *policy) (attest.Policy, error) {
@@ -222,7 +236,7 @@ func (b buildTable) policy(p *policy) (attest.Policy, error) {
 		{isNumber(b.RepositoryID), "repository-id", "the number that `gh api repos/" + b.Repository + " --jq .id` prints", b.RepositoryID},
 		{isNumber(b.OwnerID), "owner-id", "the number that `gh api users/" + owner + " --jq .id` prints", b.OwnerID},
 		{strings.HasPrefix(b.Workflow, ".github/workflows/"), "workflow", "a path as .github/workflows/NAME.yml", b.Workflow},
-		{len(b.Refs) > 0 && !slices.Contains(b.Refs, ""), "refs", "the refs that releases are built from", strings.Join(b.Refs, ", ")},
+		{len(b.Refs) > 0 && !slices.ContainsFunc(b.Refs, isNoRef), "refs", "whole refs, as refs/tags/v*", strings.Join(b.Refs, ", ")},
 		{!slices.ContainsFunc(b.Triggers, func(t string) bool { return t == "" || t == "pull_request_target" }), "triggers",
 			"events that no stranger can start with the repository's secrets", strings.Join(b.Triggers, ", ")},
 		{b.Hosted == string(attest.Certificate) || b.Hosted == string(attest.EveryJob), "hosted", `"every-job" or "certificate"`, b.Hosted},
@@ -251,6 +265,16 @@ func (b buildTable) policy(p *policy) (attest.Policy, error) {
 		build.Issuer = attest.Exactly(b.Issuer)
 	}
 	return build, nil
+}
+
+// isNoRef tells whether a pattern could match what is no branch and no tag.
+func isNoRef(ref string) bool {
+	name, tag := strings.CutPrefix(ref, "refs/tags/")
+	branch, head := strings.CutPrefix(ref, "refs/heads/")
+	if head {
+		name = branch
+	}
+	return !tag && !head || strings.Trim(name, "*?/ ") == ""
 }
 
 func isNumber(s string) bool {
@@ -301,11 +325,12 @@ func (p *policy) loadRoot(ctx context.Context, r rootTable, cache string) (strin
 		return "", attest.Root{}, p.refuse("root.root", "the root.json of "+r.TUF, "")
 	}
 	root, raw, err := attest.FetchRoot(ctx, r.TUF, trust, cache)
-	if err == nil {
-		_, host, _ := strings.Cut(r.TUF, "://")
-		p.files = append(p.files, staging.PolicyFile{Name: "tuf/" + strings.ReplaceAll(host, ":", "_") + "/trusted_root.json", Raw: raw})
+	if err != nil {
+		return "", attest.Root{}, fmt.Errorf("%w; a [[root]] with a file needs no network", err)
 	}
-	return r.TUF, root, err
+	_, host, _ := strings.Cut(r.TUF, "://")
+	p.files = append(p.files, staging.PolicyFile{Name: "tuf/" + strings.ReplaceAll(host, ":", "_") + "/trusted_root.json", Raw: raw})
+	return r.TUF, root, nil
 }
 
 func (p *policy) voting() (approval.Policy, error) {

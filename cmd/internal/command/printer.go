@@ -114,9 +114,8 @@ func (p printer) failure(err error) {
 		p.refusals(refused)
 	case errors.As(err, &waiting):
 		p.waiting(waiting)
-	case errors.As(err, &wrong) || isUnknownCommand(err):
+	case errors.As(err, &wrong):
 		p.line("distgate: %s", err)
-		p.line("see distgate --help")
 	default:
 		p.line("distgate: could not decide: %s", err)
 	}
@@ -125,24 +124,24 @@ func (p printer) failure(err error) {
 func (p printer) waiting(w approval.Waiting) {
 	p.line("waiting    for votes: %d of %d people approved", w.Have, w.Need)
 	p.field("release", w.Release.String())
-	for _, b := range w.Ballots {
-		p.field("approved", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
-	}
+	p.ballots(w.Ballots)
 	p.field("may vote", strings.Join(w.May, ", "))
-	p.field("next", "distgate approve "+short(w.Release)+" --key FILE")
 	p.refusals(w.Refused)
+}
+
+func (p printer) ballots(ballots []approval.Ballot) {
+	for _, b := range ballots {
+		p.field("approved", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
+		if b.Reason != "" {
+			p.field("reason", b.Reason)
+		}
+	}
 }
 
 // shown marks an error whose text is part of the result already.
 type shown struct{ error }
 
 func (s shown) Unwrap() error { return s.error }
-
-// isUnknownCommand recognises cobra's answer to a verb that does not exist: the
-// root command takes no arguments.
-func isUnknownCommand(err error) bool {
-	return strings.HasPrefix(err.Error(), "unknown command ")
-}
 
 // emit writes v as JSON for programs.
 func emit(w io.Writer, v any) error {
@@ -187,8 +186,24 @@ type shared struct {
 	json          bool
 }
 
+const (
+	defaultPolicy = "distgate.toml"
+	defaultStore  = "distgate-store"
+)
+
 func (f *shared) bind(c *cobra.Command) {
-	c.Flags().StringVar(&f.policy, "policy", "distgate.toml", "the policy `FILE`")
-	c.Flags().StringVar(&f.store, "store", "distgate-store", "the store's `DIR`")
+	c.Flags().StringVar(&f.policy, "policy", defaultPolicy, "the policy `FILE`")
+	c.Flags().StringVar(&f.store, "store", defaultStore, "the store's `DIR`")
 	c.Flags().BoolVar(&f.json, "json", false, "print the facts as JSON")
+}
+
+// again is what a next command must repeat of the flags to mean the same.
+func (f shared) again() (flags string) {
+	if f.policy != defaultPolicy {
+		flags += " --policy " + f.policy
+	}
+	if f.store != defaultStore {
+		flags += " --store " + f.store
+	}
+	return flags
 }

@@ -44,6 +44,9 @@ func (p *progress) finish() {
 		_ = p.bar.Finish()
 		return
 	}
+	if p.bytes.Load() == 0 {
+		return
+	}
 	p.printer.line("%s %s", fmt.Sprintf("%-10s", p.doing), bytesText(p.bytes.Load()))
 }
 

@@ -98,7 +98,7 @@ func showReceipt(s Streams, f shared, confirmed publish.Confirmed) error {
 		return emit(s.Out, receipt)
 	}
 	p := printer{s.Out}
-	p.line("published  %s %s on %s: %s, each downloaded and compared", receipt.Project, receipt.Version, receipt.Index,
+	p.line("published  %s %s on index %s: %s, each downloaded and compared", receipt.Project, receipt.Version, receipt.Index,
 		plural(len(receipt.Files), "file"))
 	p.field("release", confirmed.Release().String())
 	for _, file := range receipt.Files {

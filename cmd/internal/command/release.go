@@ -2,13 +2,20 @@ package command
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 
+	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 )
 
 // release is a release of the store, proven again under today's policy.
 type release struct {
+	flags  shared
 	policy policy
 	store  *staging.Store
 	staged staging.Staged
@@ -23,7 +30,7 @@ func openRelease(ctx context.Context, s Streams, f shared, ref string) (release,
 	if err != nil {
 		return release{}, err
 	}
-	store, err := staging.OpenStore(f.store)
+	store, err := existingStore(f.store)
 	if err != nil {
 		return release{}, err
 	}
@@ -31,10 +38,19 @@ func openRelease(ctx context.Context, s Streams, f shared, ref string) (release,
 	if err != nil {
 		return release{}, err
 	}
-	return p.open(ctx, store, digest)
+	return p.open(ctx, f, store, digest)
 }
 
-func (p policy) open(ctx context.Context, store *staging.Store, digest dist.Digest) (release, error) {
+// existingStore opens a store for the verbs that do not begin one: a misspelled
+// name must not look like a store without releases.
+func existingStore(dir string) (*staging.Store, error) {
+	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("there is no store at " + dir + "; name it with --store DIR, or begin one with distgate stage")
+	}
+	return staging.OpenStore(dir)
+}
+
+func (p policy) open(ctx context.Context, f shared, store *staging.Store, digest dist.Digest) (release, error) {
 	manifest, err := listed(ctx, store, digest)
 	if err != nil {
 		return release{}, err
@@ -48,7 +64,7 @@ func (p policy) open(ctx context.Context, store *staging.Store, digest dist.Dige
 		return release{}, err
 	}
 	staged, err := staging.Open(ctx, store, digest, must, p.verifier)
-	return release{p, store, staged, index}, err
+	return release{f, p, store, staged, index}, err
 }
 
 // listed is what the store says of a release: a claim, from which only the
@@ -63,5 +79,27 @@ func listed(ctx context.Context, store *staging.Store, digest dist.Digest) (stag
 			return r.Manifest, nil
 		}
 	}
-	return staging.Manifest{}, malformed.Err()
+	return staging.Manifest{}, errors.Join(malformed.Err(), errors.New(digest.String()+" cannot be read from the store"))
+}
+
+// check counts the votes. Records that cannot be read are shown and decide
+// nothing.
+func (r release) check(ctx context.Context, s Streams) (approval.Approved, error) {
+	records, malformed, err := r.store.Records(ctx, r.staged.Digest(), approval.RecordKind)
+	if err != nil {
+		return approval.Approved{}, err
+	}
+	printer{s.Err}.refusals(malformed)
+	return approval.Check(r.staged, records, r.policy.approval, s.Now())
+}
+
+// published reports whether a receipt of the publisher is under the release.
+func (r release) published(ctx context.Context) (bool, error) {
+	publisher, err := r.policy.publisher(r.index)
+	if err != nil {
+		return false, err
+	}
+	believed, _, err := publish.Receipts(ctx, r.store,
+		staging.Release{Digest: r.staged.Digest(), Manifest: r.staged.Manifest()}, publisher, r.policy.verifier)
+	return len(believed) > 0, err
 }

@@ -19,7 +19,7 @@ func newReview(s Streams) *cobra.Command {
 file with its digest and evidence, what was proven and what was not, and who
 decides. RELEASE is a version, a release digest or the beginning of one.
 
-With --json it prints the exact bytes whose digest a vote names.`,
+With --json it prints the same facts as JSON.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := openRelease(c.Context(), s, f, args[0])
@@ -34,7 +34,7 @@ With --json it prints the exact bytes whose digest a vote names.`,
 				return emit(s.Out, review)
 			}
 			printer{s.Out}.review(review)
-			return r.votes(c.Context(), s)
+			return r.showStanding(c.Context(), s)
 		},
 	}
 	f.bind(c)
@@ -44,7 +44,7 @@ With --json it prints the exact bytes whose digest a vote names.`,
 // review shows the facts. A file's evidence is said once where all files have
 // the same.
 func (p printer) review(r approval.Review) {
-	p.line("%s %s for %s, environment %s", r.Project, r.Version, r.Index, r.Environment)
+	p.line("%s %s for index %s, environment %s", r.Project, r.Version, r.Index, r.Environment)
 	p.field("release", r.Release.String())
 	p.field("source", r.Source.Repository)
 	p.field("commit", r.Source.Commit)
@@ -102,43 +102,11 @@ func (p printer) notes(notes []approval.Note) {
 	}
 }
 
-// votes says where the release stands, and what comes next.
-func (r release) votes(ctx context.Context, s Streams) error {
-	approved, err := r.check(ctx, s)
-	p := printer{s.Out}
-	if err != nil {
-		p.failure(err)
-		if code := exitCode(err); code == exitUndecided || code == exitUsage {
-			return shown{err}
-		}
-		return nil
+// showStanding says where the release stands, and what comes next.
+func (r release) showStanding(ctx context.Context, s Streams) error {
+	st, err := r.standing(ctx, s)
+	if err == nil {
+		printer{s.Out}.standing(st)
 	}
-	p.approved(approved)
-	p.field("next", "distgate publish "+short(r.staged.Digest()))
-	return nil
-}
-
-// check counts the votes. Records that cannot be read are shown and decide
-// nothing.
-func (r release) check(ctx context.Context, s Streams) (approval.Approved, error) {
-	records, malformed, err := r.store.Records(ctx, r.staged.Digest(), approval.RecordKind)
-	if err != nil {
-		return approval.Approved{}, err
-	}
-	printer{s.Err}.refusals(malformed)
-	return approval.Check(r.staged, records, r.policy.approval, s.Now())
-}
-
-func (p printer) approved(a approval.Approved) {
-	p.line("approved   %s", a.Staged().Digest())
-	for _, b := range a.Ballots() {
-		p.field("by", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
-		if b.Reason != "" {
-			p.field("reason", b.Reason)
-		}
-	}
-	if a.Solo() {
-		p.field("people", "one person")
-	}
-	p.refusals(a.Refused())
+	return err
 }

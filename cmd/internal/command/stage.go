@@ -101,8 +101,8 @@ func leaveOut(found *attest.Found, must staging.Policy) (*attest.Found, rule.Ref
 		name := filepath.Base(path)
 		if _, out := must.LeavesOut(name); !out {
 			no = append(no, rule.Refusal{File: name, Rule: rule.FileUnknown, Want: "wheels, sdists and their bundles alone",
-				Got: "a file that is neither", Hint: "take it out of the folder, or add it to the policy: " +
-					`[[build.leave-out]] files = "` + name + `" reason = "…"`})
+				Got: "a file that is neither", Hint: "take it out of the folder, or add a [[build.leave-out]] to the policy, with files = \"" +
+					name + "\" and a reason"})
 		}
 	}
 	return &keep, no
@@ -141,10 +141,10 @@ func showStaged(s Streams, f shared, staged staging.Staged) error {
 		total += file.Size
 	}
 	p := printer{s.Out}
-	p.line("staged     %s %s for %s: %s, %s", m.Project, m.Version, m.Index, plural(len(m.Files), "file"), bytesText(total))
+	p.line("staged     %s %s for index %s: %s, %s", m.Project, m.Version, m.Index, plural(len(m.Files), "file"), bytesText(total))
 	p.field("release", staged.Digest().String())
 	p.field("source", m.Source.Repository)
 	p.field("commit", m.Source.Commit+" ("+m.Source.Ref+")")
-	p.field("next", "distgate review "+m.Version)
+	p.field("next", "distgate review "+short(staged.Digest())+f.again())
 	return nil
 }

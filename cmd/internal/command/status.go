@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/distgate/distgate/approval"
-	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -20,7 +19,8 @@ func newStatus(s Streams) *cobra.Command {
 		Use:   "status [RELEASE]",
 		Short: "Where every release stands, and the next command",
 		Long: `Status proves every release of the store again (or the one that is named) and
-says where it stands, who is waited for, and the exact next command.`,
+says where it stands, who is waited for, and the exact next command. It ends
+with 0 whatever it finds; publish is the verb that decides.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			standings, err := status(c.Context(), s, f, args)
@@ -36,7 +36,7 @@ says where it stands, who is waited for, and the exact next command.`,
 			}
 			if len(standings) == 0 {
 				p.line("the store %s holds no release", f.store)
-				p.field("next", "distgate stage DIR")
+				p.field("next", "distgate stage DIR"+f.again())
 			}
 			return nil
 		},
@@ -51,14 +51,14 @@ type standing struct {
 	Project string            `json:"project"`
 	Version string            `json:"version"`
 	Index   string            `json:"index"`
-	State   string            `json:"state"`          // published, approved, waiting, refused or undecided
-	Have    int               `json:"have,omitempty"` // approvals that count; not asked once it is published
+	State   string            `json:"state"` // published, approved, waiting, refused or undecided
+	Have    int               `json:"have"`  // approvals that count
 	Need    int               `json:"need"`
-	May     []string          `json:"may"` // who could still approve
 	By      []approval.Ballot `json:"by"`
+	May     []string          `json:"may"` // who could still approve
 	Refused rule.Refusals     `json:"refused"`
-	Error   string            `json:"error"` // why it is undecided
-	Next    string            `json:"next"`
+	Error   string            `json:"error,omitempty"` // why it is undecided
+	Next    string            `json:"next,omitempty"`
 }
 
 func status(ctx context.Context, s Streams, f shared, args []string) ([]standing, error) {
@@ -66,7 +66,7 @@ func status(ctx context.Context, s Streams, f shared, args []string) ([]standing
 	if err != nil {
 		return nil, err
 	}
-	store, err := staging.OpenStore(f.store)
+	store, err := existingStore(f.store)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +83,16 @@ func status(ctx context.Context, s Streams, f shared, args []string) ([]standing
 	}
 	printer{s.Err}.refusals(malformed)
 	standings := []standing{}
-	for _, r := range releases {
-		standings = append(standings, p.standing(ctx, s, store, r))
+	for _, listed := range releases {
+		st := newStanding(listed.Digest, listed.Manifest, p.approval.Need)
+		r, err := p.open(ctx, f, store, listed.Digest)
+		if err == nil {
+			st, err = r.standing(ctx, s)
+		}
+		if err != nil {
+			st = st.failed(err)
+		}
+		standings = append(standings, st)
 	}
 	return standings, nil
 }
@@ -98,80 +106,72 @@ func only(releases []staging.Release, digest dist.Digest) []staging.Release {
 	return nil
 }
 
-// standing opens one release and asks the records where it stands. An error is
-// a standing too: one broken release does not hide the others.
-func (p policy) standing(ctx context.Context, s Streams, store *staging.Store, listed staging.Release) standing {
-	m := listed.Manifest
-	st := standing{Release: listed.Digest, Project: m.Project, Version: m.Version, Index: m.Index,
-		Need: p.approval.Need, May: []string{}, By: []approval.Ballot{}, Refused: rule.Refusals{}}
-	r, err := p.open(ctx, store, listed.Digest)
-	if err != nil {
-		return st.failed(err)
-	}
-	published, err := r.receipts(ctx, listed)
-	if err != nil {
-		return st.failed(err)
-	}
-	if published {
-		st.State, st.Next = "published", "nothing; `distgate publish "+st.name()+"` confirms it again"
-		return st
-	}
-	approved, err := r.check(ctx, s)
-	var waiting approval.Waiting
-	switch {
-	case errors.As(err, &waiting):
-		st.State, st.Have, st.May, st.By = "waiting", waiting.Have, waiting.May, append(st.By, waiting.Ballots...)
-		st.Refused = append(st.Refused, waiting.Refused...)
-		st.Next = "distgate approve " + st.name() + " --key FILE"
-	case err != nil:
-		return st.failed(err)
-	default:
-		st.State, st.By = "approved", approved.Ballots()
-		st.Have, st.Refused = len(st.By), append(st.Refused, approved.Refused()...)
-		st.Next = "distgate publish " + st.name()
-	}
-	return st
+func newStanding(release dist.Digest, m staging.Manifest, need int) standing {
+	return standing{Release: release, Project: m.Project, Version: m.Version, Index: m.Index,
+		Need: need, May: []string{}, By: []approval.Ballot{}, Refused: rule.Refusals{}}
 }
 
-// receipts reports whether a receipt of the publisher is under the release.
-func (r release) receipts(ctx context.Context, listed staging.Release) (bool, error) {
-	publisher, err := r.policy.publisher(r.index)
-	if err != nil {
-		return false, err
-	}
-	believed, _, err := publish.Receipts(ctx, r.store, listed, publisher, r.policy.verifier)
-	return len(believed) > 0, err
-}
-
-// name is how the next command calls the release.
-func (st standing) name() string { return short(st.Release) }
-
+// failed is the standing of a release that could not be opened or judged: one
+// broken release does not hide the others.
 func (st standing) failed(err error) standing {
 	var refused rule.Refusals
 	if errors.As(err, &refused) {
 		st.State, st.Refused = "refused", refused
-		st.Next = "read the refusals; stage again once they are mended"
 		return st
 	}
-	st.State, st.Error, st.Next = "undecided", err.Error(), "mend what the error says, and ask again"
+	st.State, st.Error = "undecided", err.Error()
 	return st
 }
 
-func (p printer) standing(st standing) {
-	p.line("%s %s for %s", fmt.Sprintf("%-10s", st.State), st.Project+" "+st.Version, st.Index)
-	p.field("release", st.Release.String())
-	for _, b := range st.By {
-		p.field("approved", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
+// standing asks the records where the release stands, and what comes next.
+func (r release) standing(ctx context.Context, s Streams) (standing, error) {
+	st := newStanding(r.staged.Digest(), r.staged.Manifest(), r.policy.approval.Need)
+	published, err := r.published(ctx)
+	if err != nil {
+		return st, err
 	}
+	approved, err := r.check(ctx, s)
+	var waiting approval.Waiting
+	var rejected rule.Refusals
+	name := short(st.Release)
+	switch {
+	case errors.As(err, &waiting):
+		st.State, st.May = "waiting", waiting.May
+		st.By, st.Refused = append(st.By, waiting.Ballots...), append(st.Refused, waiting.Refused...)
+		st.Next = "distgate approve " + name + " --key FILE" + r.flags.again()
+	case errors.As(err, &rejected):
+		st.State, st.Refused = "refused", rejected
+	case err != nil:
+		return st, err
+	default:
+		st.State = "approved"
+		st.By, st.Refused = append(st.By, approved.Ballots()...), append(st.Refused, approved.Refused()...)
+		st.Next = "in the job that publishes: distgate publish " + name + r.flags.again()
+	}
+	st.Have = len(st.By)
+	if published {
+		st.State, st.Next = "published", "nothing; publish would send nothing and confirm it again"
+	}
+	return st, nil
+}
+
+func (p printer) standing(st standing) {
+	p.line("%s %s %s for index %s", fmt.Sprintf("%-10s", st.State), st.Project, st.Version, st.Index)
+	p.field("release", st.Release.String())
+	if st.State == "waiting" || st.State == "approved" {
+		p.field("votes", fmt.Sprintf("%d of %d people approved", st.Have, st.Need))
+	}
+	p.ballots(st.By)
 	if st.State == "waiting" {
-		p.field("votes", fmt.Sprintf("%d of %d people", st.Have, st.Need))
 		for _, may := range st.May {
 			p.field("may vote", may)
 		}
 	}
-	p.refusals(st.Refused)
 	if st.Error != "" {
 		p.field("error", st.Error)
 	}
-	p.field("next", st.Next)
+	if st.Next != "" {
+		p.field("next", st.Next)
+	}
+	p.refusals(st.Refused)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestStories(t *testing.T) {
 		Condition: func(name string) (bool, error) { return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "project": register, "exitcode": exitcode,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "project": register, "exitcode": exitcode,
 		},
 	})
 }
@@ -147,6 +148,15 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 func register(ts *testscript.TestScript, _ bool, args []string) {
 	w := inWorld(ts)
 	ts.Check(w.Index().AddProject(args[0], w.Publisher()))
+}
+
+// release VAR: VAR becomes the release digest that the last command printed.
+func releaseDigest(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(`sha256:[0-9a-f]{64}`).FindString(ts.ReadFile("stdout"))
+	if found == "" {
+		ts.Fatalf("no digest in the output")
+	}
+	ts.Setenv(args[0], found)
 }
 
 // append FILE OTHER: what the other file holds goes to the end of the first.

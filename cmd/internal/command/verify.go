@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -47,11 +48,11 @@ root of Sigstore's public-good instance is fetched by TUF.`,
 			if err != nil {
 				return err
 			}
-			build, verifier, err := f.judge(c.Context(), s)
+			j, err := f.judge(c.Context(), s)
 			if err != nil {
 				return err
 			}
-			result, err := verifyFound(c.Context(), s, found, build, verifier)
+			result, err := j.verify(c.Context(), s, found)
 			if err != nil {
 				return err
 			}
@@ -72,22 +73,30 @@ root of Sigstore's public-good instance is fetched by TUF.`,
 	return c
 }
 
-// judge is the policy and the roots that the flags describe.
-func (f signerFlags) judge(ctx context.Context, s Streams) (attest.Policy, *attest.Verifier, error) {
+// judge is by what the files are judged: who must have signed, under which
+// roots, and for which project ("" where nobody said).
+type judge struct {
+	build    attest.Policy
+	verifier *attest.Verifier
+	project  string
+}
+
+// judge is what the flags describe.
+func (f signerFlags) judge(ctx context.Context, s Streams) (judge, error) {
 	if f.policy != "" {
 		if f.repository+f.workflow+f.ref+f.signer+f.issuer+f.runner != "" || len(f.roots) > 0 {
-			return attest.Policy{}, nil, usagef("--policy says who must have signed; leave out the other flags")
+			return judge{}, usagef("--policy says who must have signed; leave out the other flags")
 		}
 		p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
 		p.build.Accept = append(p.build.Accept, attest.PublishV1)
-		return p.build, p.verifier, err
+		return judge{p.build, p.verifier, p.project}, err
 	}
 	build, err := f.identity()
 	if err != nil {
-		return attest.Policy{}, nil, err
+		return judge{}, err
 	}
 	verifier, err := f.verifier(ctx, s)
-	return build, verifier, err
+	return judge{build: build, verifier: verifier}, err
 }
 
 // identity is who must have signed: a workflow of a repository, or a person or
@@ -104,6 +113,8 @@ func (f signerFlags) identity() (attest.Policy, error) {
 			"or --signer, --issuer and --runner together")
 	case !workflow && f.ref != "":
 		return attest.Policy{}, usagef("--ref goes with --repository")
+	case f.ref != "" && (isNoRef(f.ref) || strings.ContainsAny(f.ref, "*?[")):
+		return attest.Policy{}, usagef("--ref is one whole ref, as refs/tags/v1.0")
 	case !workflow:
 		return attest.SignedBy(f.signer, f.issuer, f.runnerMatch()), nil
 	}
@@ -181,15 +192,20 @@ type verifiedFile struct {
 	Others   rule.Refusals     `json:"passedOver"`
 }
 
-func verifyFound(ctx context.Context, s Streams, found *attest.Found, build attest.Policy, v *attest.Verifier) (verification, error) {
+func (j judge) verify(ctx context.Context, s Streams, found *attest.Found) (verification, error) {
 	bar := startProgress(s, "hashed", totalSize(found.Distributions))
 	candidates, err := found.Collect(ctx, func(_ context.Context, path string) (dist.File, dist.Info, error) {
-		return inspectFile(path, bar)
+		file, info, err := inspectFile(path, bar)
+		if err == nil && j.project != "" && info.Filename.Project != j.project {
+			err = rule.Refusals{{File: file.Name(), Rule: rule.OneProject, Want: "project " + j.project,
+				Got: info.Filename.Project, Hint: "it belongs to another project than the policy"}}
+		}
+		return file, info, err
 	})
 	if err != nil {
 		return verification{}, err
 	}
-	verdict, err := v.Verify(ctx, build, candidates)
+	verdict, err := j.verifier.Verify(ctx, j.build, candidates)
 	if err != nil {
 		return verification{}, err
 	}
@@ -243,16 +259,22 @@ func (v verification) show(s Streams, asJSON bool) error {
 	return nil
 }
 
+// text names each file, and says once what several files have in common.
 func (v verification) text(p printer) {
-	for _, f := range v.Verified {
-		p.line("verified   %s", f.File)
+	for i, f := range v.Verified {
+		p.line("verified   %s (%s)", f.File, bytesText(f.Size))
 		p.field("digest", f.Digest.String())
-		p.field("project", f.Project+" "+f.Version+", "+bytesText(f.Size))
-		for _, e := range grouped(f.Evidence) {
-			p.evidence(e)
+		p.field("project", f.Project+" "+f.Version)
+		groups := grouped(f.Evidence)
+		if i > 0 && reflect.DeepEqual(groups, grouped(v.Verified[i-1].Evidence)) {
+			p.field("evidence", "the same run and signer as the file before")
+		} else {
+			for _, e := range groups {
+				p.evidence(e)
+			}
 		}
 		for _, r := range f.Others {
-			p.field("passed over", r.Error())
+			p.field("unused", r.Error())
 		}
 	}
 	p.refusals(v.Refused)
