@@ -260,7 +260,7 @@ func confirmVote(ctx context.Context, s Streams, review approval.Review, decisio
 		return nil
 	}
 	p.field("release", review.Release.String())
-	fmt.Fprintf(s.Err, "%s: to %s, type eight or more of the digest's first digits: ", plain(person.Name()), decision)
+	fmt.Fprintf(s.Err, "%s: to %s, type 8 or more digits of the digest: ", plain(person.Name()), decision)
 	answer, err := readLine(ctx, s.In)
 	if err != nil {
 		return err
