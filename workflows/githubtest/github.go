@@ -79,6 +79,9 @@ type GitHub struct {
 	artifacts    []Artifact
 	lastArtifact int64
 
+	environments map[string]*Environment // by repository's id and name, in lower case
+	reviews      map[int64][]Review      // by run
+
 	attestations    []Attestation
 	lastAttestation int64
 
@@ -101,6 +104,15 @@ type Behaviour struct {
 	// ListsNoAttestations answers with an empty list where nothing is attested,
 	// not 404.
 	ListsNoAttestations bool
+	// RecordsBypass lists an administrator's bypass among a run's approvals, as
+	// an approval.
+	RecordsBypass bool
+	// ForgetsApprovals lists only those approvals that were given in the run's
+	// last attempt.
+	ForgetsApprovals bool
+	// CarriesApprovals starts a job that is run again without asking anew, if
+	// its environment was approved in an earlier attempt.
+	CarriesApprovals bool
 }
 
 // Behave makes GitHub behave.
@@ -126,6 +138,7 @@ func New(base string, now func() time.Time) (*GitHub, error) {
 		jobs: map[string]job{}, accesses: map[string]*Access{}, windows: map[string]*window{},
 		users: map[string]User{}, teams: map[string]Team{},
 		repositories: map[string]*Repository{}, renamed: map[string]int64{},
+		environments: map[string]*Environment{}, reviews: map[int64][]Review{},
 		runs: map[int64]*Run{}, lastArtifact: 2000000000,
 		storageKey: []byte(rand.Text()), blobs: map[string]blob{},
 	}

@@ -89,7 +89,7 @@ func unprocessable(message string) error {
 // routes are all endpoints.
 func routes() []route {
 	return slices.Concat(rootRoutes, peopleRoutes, repositoryRoutes, runRoutes, artifactRoutes,
-		attestationRoutes)
+		attestationRoutes, environmentRoutes, reviewRoutes)
 }
 
 var rootRoutes = []route{

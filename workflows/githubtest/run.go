@@ -186,6 +186,9 @@ func (g *GitHub) completeJob(r *Run, j *Job, started time.Time, name string) {
 			j.Runner = NoRunner()
 		}
 	}
+	if j.Environment != "" {
+		g.environment(r.Repository, j.Environment)
+	}
 	if j.Started.IsZero() {
 		j.Started = started
 	}
