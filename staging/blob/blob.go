@@ -202,6 +202,16 @@ func (s *Store) File(ctx context.Context, d dist.Digest, size int64, name string
 	return file, nil
 }
 
+// Remove takes a blob away that nothing names, such as the zip that some
+// distributions came in. One that is not there is none to remove.
+func (s *Store) Remove(d dist.Digest) error {
+	err := os.Remove(s.path(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // ReadAtCloser is an open blob.
 type ReadAtCloser interface {
 	io.ReaderAt

@@ -282,6 +282,19 @@ func TestTheRestOfAKilledProcessIsSwept(t *testing.T) {
 	}
 }
 
+func TestABlobIsRemoved(t *testing.T) {
+	s, dir := open(t)
+	f, kept := put(t, s, content()), put(t, s, []byte("kept"))
+	for range 2 {
+		if err := s.Remove(f.Digest()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{kept.Digest().Hex()}, names(t, filepath.Join(dir, "blobs", "sha256"))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNoFileIsNoBlob(t *testing.T) {
 	s, _ := open(t)
 	if _, err := s.ReaderAt(dist.File{}); err == nil {
