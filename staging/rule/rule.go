@@ -34,7 +34,7 @@ type ID string
 // can be done about it. It is empty for an id that no room judges by.
 func (id ID) Story() string {
 	for _, stories := range []map[ID]string{
-		distStories, attestStories, stagingStories, approvalStories, publishStories, commandStories,
+		distStories, attestStories, stagingStories, approvalStories, publishStories, workflowsStories, commandStories,
 	} {
 		if story, ok := stories[id]; ok {
 			return story
