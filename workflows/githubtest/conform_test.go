@@ -24,6 +24,7 @@ type description struct{ paths map[string]*openapi3.PathItem }
 // undescribed are endpoints that the part does not have.
 var undescribed = []string{
 	"/users/{user}", "/user", "/user/{id}", "/orgs/{org}", "/orgs/{org}/teams/{team}/members",
+	"/repos/{owner}/{repo}/git/commits/{sha}", "/repos/{owner}/{repo}/git/trees/{path}", "/repos/{owner}/{repo}/git/blobs/{sha}",
 }
 
 // load is made once.
@@ -80,6 +81,9 @@ func (d *description) check(r *http.Request, response *http.Response, raw []byte
 		strings.HasPrefix(path, "/repositories/") {
 		return nil
 	}
+	if strings.HasSuffix(path, "/contents") { // the root has no path
+		path += "/"
+	}
 	operation := d.operation(r.Method, path)
 	if operation == nil {
 		if response.StatusCode == http.StatusNotFound {
@@ -121,7 +125,7 @@ func fitsSchema(described *openapi3.Response, contentType string, raw []byte) er
 	if err != nil {
 		return err
 	}
-	if strings.Contains(media, "raw") {
+	if strings.HasSuffix(media, ".raw+json") || strings.HasSuffix(media, ".sha") { // not JSON
 		return nil
 	}
 	content := described.Content[media]

@@ -85,6 +85,12 @@ type GitHub struct {
 	attestations    []Attestation
 	lastAttestation int64
 
+	objects   map[string]*gitObject       // by SHA
+	refs      map[int64]map[string]string // of repositories by id, "refs/…" to SHA
+	protected map[string]bool             // by repository's id and branch
+	rulesets  []Ruleset
+	releases  []Release
+
 	storage    string // its address
 	storageKey []byte
 	blobs      map[string]blob // by path
@@ -113,6 +119,8 @@ type Behaviour struct {
 	// CarriesApprovals starts a job that is run again without asking anew, if
 	// its environment was approved in an earlier attempt.
 	CarriesApprovals bool
+	// TreeLimit is how many entries of a tree are in one answer; 0 is 100,000.
+	TreeLimit int
 }
 
 // Behave makes GitHub behave.
@@ -139,6 +147,7 @@ func New(base string, now func() time.Time) (*GitHub, error) {
 		users: map[string]User{}, teams: map[string]Team{},
 		repositories: map[string]*Repository{}, renamed: map[string]int64{},
 		environments: map[string]*Environment{}, reviews: map[int64][]Review{},
+		objects: map[string]*gitObject{}, refs: map[int64]map[string]string{}, protected: map[string]bool{},
 		runs: map[int64]*Run{}, lastArtifact: 2000000000,
 		storageKey: []byte(rand.Text()), blobs: map[string]blob{},
 	}

@@ -10,8 +10,10 @@ type Repository struct {
 	Name          string // "owner/name"
 	ID            int64  // 0 is made up from the name
 	Private       bool
-	Fork          bool
+	Parent        string // "owner/name" that it is a fork of
 	DefaultBranch string // "" is "main"
+
+	ImmutableReleases bool
 }
 
 // PutRepository adds a repository, or changes the one of that name. One with
@@ -31,6 +33,9 @@ func (g *GitHub) putRepository(r Repository) *Repository {
 	}
 	owner, _, _ := strings.Cut(r.Name, "/")
 	g.owner(owner)
+	if r.Parent != "" {
+		g.repository(r.Parent)
+	}
 	key := strings.ToLower(r.Name)
 	if old := g.repositoryByID(r.ID); old != nil && !strings.EqualFold(old.Name, r.Name) {
 		delete(g.repositories, strings.ToLower(old.Name))
@@ -106,7 +111,7 @@ func (g *GitHub) minimalRepository(r *Repository) object {
 	o := object{
 		"id": r.ID, "node_id": node("R", r.ID), "name": name, "full_name": r.Name,
 		"private": r.Private, "owner": g.simpleUser(g.owner(owner)), "html_url": pageOf(r, ""),
-		"description": nil, "fork": r.Fork,
+		"description": nil, "fork": r.Parent != "",
 	}
 	for key, rest := range repositoryLinks {
 		o[key] = g.at(r, rest)

@@ -89,7 +89,8 @@ func unprocessable(message string) error {
 // routes are all endpoints.
 func routes() []route {
 	return slices.Concat(rootRoutes, peopleRoutes, repositoryRoutes, runRoutes, artifactRoutes,
-		attestationRoutes, environmentRoutes, reviewRoutes)
+		attestationRoutes, environmentRoutes, reviewRoutes,
+		gitRoutes, contentRoutes, rulesetRoutes, releaseRoutes)
 }
 
 var rootRoutes = []route{

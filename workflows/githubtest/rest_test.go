@@ -235,7 +235,7 @@ func TestUnchangedCostsNothing(t *testing.T) {
 	if a, b := first.header.Get("X-RateLimit-Remaining"), again.header.Get("X-RateLimit-Remaining"); a != "999" || a != b {
 		t.Errorf("want 999 requests left after both, got %s and %s", a, b)
 	}
-	w.PutRepository(githubtest.Repository{Name: "acme/widget", Fork: true})
+	w.PutRepository(githubtest.Repository{Name: "acme/widget", DefaultBranch: "trunk"})
 	if g := w.get("/repos/acme/widget", wants(token), "If-None-Match: "+tag); g.status != 200 {
 		t.Errorf("want 200 after a change, got %d", g.status)
 	}

@@ -556,9 +556,13 @@ func (j Job) steps() []any {
 	return steps
 }
 
-// headCommit is the run's commit in few words.
+// headCommit is the run's commit in few words, made up where nobody put it.
 func (g *GitHub) headCommit(r *Run) object {
-	who := object{"name": r.Actor, "email": r.Actor + "@users.noreply.github.com"}
-	return object{"id": r.SHA, "tree_id": sha("tree " + r.SHA), "message": r.Title,
-		"timestamp": stamp(r.Created), "author": who, "committer": who}
+	c := Commit{Message: r.Title, Author: r.Actor, Date: r.Created, tree: sha("tree " + r.SHA)}
+	if o := g.objects[r.SHA]; o != nil && o.kind == "commit" {
+		c = o.commit
+	}
+	who := object{"name": c.Author, "email": mailOf(c.Author)}
+	return object{"id": r.SHA, "tree_id": c.tree, "message": c.Message, "timestamp": stamp(c.Date),
+		"author": who, "committer": who}
 }
