@@ -74,8 +74,10 @@ func newWorld(t testing.TB, change ...func(*staging.Policy)) *world {
 	}
 	build := attest.Workflow("acme/widget", ".github/workflows/release.yml")
 	build.Accept = attest.Provenance()
+	expected, err := staging.Expect(staging.FileSet{Also: []string{"py3-none-any"}})
+	check(t, err)
 	w.staging = staging.Policy{
-		Project: "widget", Index: "https://upload.pypi.org/legacy/", Environment: "pypi", Build: build,
+		Project: "widget", Index: "https://upload.pypi.org/legacy/", Environment: "pypi", Build: build, Expected: expected,
 		Files: []staging.PolicyFile{
 			{Name: "distgate.toml", Raw: []byte("project = \"widget\"\n")},
 			{Name: "allowed_signers", Raw: []byte(file)},

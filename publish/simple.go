@@ -200,6 +200,20 @@ type offer struct {
 	status string            // of the project, PEP 792
 }
 
+// Names lists the files that the index offers of a version of a project, whose
+// name is normalised (PEP 503), as the index calls them. It lists none where the
+// index knows no such version. Nothing is proven by a name.
+func Names(ctx context.Context, x *Index, project string, version dist.Version) (names []string, err error) {
+	p, err := x.page(ctx, project)
+	r := release{project: project, version: version}
+	for _, f := range p.Files {
+		if r.holds(f.Filename) {
+			names = append(names, f.Filename)
+		}
+	}
+	return names, err
+}
+
 // look asks the index what it offers of the release.
 func (r release) look(ctx context.Context, x *Index) (offer, error) {
 	p, err := x.page(ctx, r.project)

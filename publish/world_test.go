@@ -190,8 +190,10 @@ func (w *world) stage() {
 	key, err := ssh.NewSignerFromKey(private)
 	w.must(err)
 	people := "alice@example.org namespaces=\"distgate\" " + string(ssh.MarshalAuthorizedKey(key.PublicKey()))
+	expected, err := staging.Expect(staging.FileSet{Sdist: true, Also: []string{"py3-none-any"}})
+	w.must(err)
 	staged, err := staging.Stage(ctx, w.store, staging.Policy{
-		Project: "widget", Index: "local", Environment: "release", Build: build,
+		Project: "widget", Index: "local", Environment: "release", Build: build, Expected: expected,
 		Files: []staging.PolicyFile{{Name: "distgate.toml", Raw: []byte("project = \"widget\"\n")},
 			{Name: "allowed_signers", Raw: []byte(people)}},
 	}, verdict)

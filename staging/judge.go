@@ -136,12 +136,13 @@ func judge(p Policy, files []attest.Verified) ([]member, error) {
 		return nil, refused("release", rule.StageEmpty, fmt.Sprintf("1 to %d files", maxFiles),
 			fmt.Sprint(len(files)), "name the files of one release, or their folder")
 	}
-	members := make([]member, len(files))
+	members, names := make([]member, len(files)), make([]dist.Filename, len(files))
 	for i, f := range files {
 		var err error
 		if members[i], err = newMember(f); err != nil {
 			return nil, err
 		}
+		names[i] = members[i].name
 	}
 	var no rule.Refusals
 	for _, m := range members {
@@ -155,7 +156,8 @@ func judge(p Policy, files []attest.Verified) ([]member, error) {
 			}
 		}
 	}
-	return members, append(no, doubled(members)...).Err()
+	no = append(no, doubled(members)...)
+	return members, append(no, p.Expected.judge(names[0].Version, names)...).Err()
 }
 
 // doubled refuses files of which an index would take only one.

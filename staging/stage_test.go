@@ -151,6 +151,8 @@ func TestNothingIsRefused(t *testing.T) {
 }
 
 func TestAPolicyLeavesNothingOpen(t *testing.T) {
+	expected, err := Expect(FileSet{Sdist: true})
+	check(t, err)
 	for what, change := range map[string]func(*Policy){
 		"no project":             func(p *Policy) { p.Project = "" },
 		"a name not normalised":  func(p *Policy) { p.Project = "Widget" },
@@ -159,6 +161,7 @@ func TestAPolicyLeavesNothingOpen(t *testing.T) {
 		"no environment":         func(p *Policy) { p.Environment = "" },
 		"no answer to hosted":    func(p *Policy) { p.Build.Hosted = "" },
 		"no files":               func(p *Policy) { p.Files = nil },
+		"no expected files":      func(p *Policy) { p.Expected = Expected{} },
 		"an empty file":          func(p *Policy) { p.Files[0].Raw = nil },
 		"a huge file":            func(p *Policy) { p.Files[0].Raw = make([]byte, maxPolicyFile+1) },
 		"a file outside":         func(p *Policy) { p.Files[0].Name = "../distgate.toml" },
@@ -172,7 +175,7 @@ func TestAPolicyLeavesNothingOpen(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			p := Policy{Project: "widget", Index: "pypi", Environment: "pypi",
-				Build: attest.Policy{Hosted: attest.Certificate},
+				Build: attest.Policy{Hosted: attest.Certificate}, Expected: expected,
 				Files: []PolicyFile{{"distgate.toml", []byte("x")}, {"roots.json", []byte("y")}}}
 			check(t, p.check())
 			change(&p)

@@ -18,6 +18,10 @@
 // the digest that was asked for. Both end in [Staged], the proof that this was
 // done in this process, and the only door to the files' bytes.
 //
+// Which files a release has stands in the policy: [Expected]. Both functions hold
+// the files against it, so that none is missing, none is there twice, and none
+// that nobody thought of goes along. [Describe] is the way to such a set.
+//
 // What people and jobs say of a release, votes and receipts among it, are
 // [Record] values under its digest. [Store.Attach] gives each a tag of its own,
 // so that no two writers change the same thing; [Store.Records] finds them by
@@ -50,6 +54,7 @@ type Policy struct {
 	Index       string // where it will be uploaded to
 	Environment string // the GitHub environment that publishes it
 	Build       attest.Policy
+	Expected    Expected // which files the release has
 	LeaveOut    []LeaveOut
 	Files       []PolicyFile // distgate.toml and every file that it names
 }
@@ -104,6 +109,9 @@ func (p Policy) faults() (list []fault) {
 		if !printable(field.got) {
 			list = append(list, fault{"a value for " + field.want, field.got})
 		}
+	}
+	if p.Expected.IsZero() {
+		list = append(list, fault{"the files that a release has: [files], or [series]", ""})
 	}
 	for _, line := range p.LeaveOut {
 		if _, err := path.Match(line.Files, ""); err != nil || !printable(line.Files) || !printable(line.Reason) {

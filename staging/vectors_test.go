@@ -38,9 +38,11 @@ func TestARealRelease(t *testing.T) {
 		check(t, err)
 		c.Bundles = append(c.Bundles, bundles...)
 	}
+	expected, err := Expect(FileSet{Sdist: true})
+	check(t, err)
 	p := Policy{
 		Project: "pypi-attestations", Index: "https://upload.pypi.org/legacy/", Environment: "release",
-		Build: attest.Workflow("trailofbits/pypi-attestations", ".github/workflows/release.yml"),
+		Build: attest.Workflow("trailofbits/pypi-attestations", ".github/workflows/release.yml"), Expected: expected,
 		Files: []PolicyFile{{"distgate.toml", []byte("project = \"pypi-attestations\"\n")}},
 	}
 	verdict, err := v.Verify(t.Context(), p.Build, []attest.Candidate{c})

@@ -36,8 +36,10 @@ func newWorld(t testing.TB) world {
 	v, err := attest.NewVerifier(rootOf(t, s))
 	check(t, err)
 	build := attest.Workflow("acme/widget", ".github/workflows/release.yml")
+	expected, err := Expect(FileSet{Sdist: true, Also: []string{"py3-any", "cp313-musllinux_x86_64"}})
+	check(t, err)
 	return world{v, s, sigstoretest.GitHubClaims("acme/widget", ".github/workflows/release.yml", "refs/tags/v1.0"), Policy{
-		Project: "widget", Index: "https://upload.pypi.org/legacy/", Environment: "pypi", Build: build,
+		Project: "widget", Index: "https://upload.pypi.org/legacy/", Environment: "pypi", Build: build, Expected: expected,
 		Files: []PolicyFile{
 			{"keys/allowed_signers", []byte("alice@example.org ssh-ed25519 AAAA\n")},
 			{"distgate.toml", []byte("project = \"widget\"\n")},

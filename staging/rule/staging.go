@@ -22,6 +22,11 @@ const (
 	OneOfEach        ID = "one-of-each"
 	TagVersion       ID = "tag-version"
 	LocalVersion     ID = "local-version"
+	ExpectedForm     ID = "expected-form"
+	ExpectedSeries   ID = "expected-series"
+	ExpectedMissing  ID = "expected-missing"
+	ExpectedExtra    ID = "expected-extra"
+	ExpectedDoubled  ID = "expected-doubled"
 )
 
 var stagingStories = map[ID]string{
@@ -77,4 +82,21 @@ var stagingStories = map[ID]string{
 		"sdist, and one wheel for each build and set of tags. Of two, one was not meant.",
 	TagVersion: "A release built from a tag has the tag's version. A tag that says another version, or none, " +
 		"means that something else was built than the tag promises.",
+	ExpectedForm: "The policy says which files a release has: in [files], or in [series.\"2.4\"] for each series of " +
+		"versions. sdist is true or false; python and platform are two lists, and there is a wheel for each of " +
+		"one on each of the other, without those in except, and with those in also. A word that cannot be read, " +
+		"that stands there twice, or that takes away or adds what is not or already is there, was meant to say " +
+		"something else. distgate init --files-from DIR prints the table for files that are right.",
+	ExpectedSeries: "Where the policy has a [series] table for each maintenance branch, a version belongs to the " +
+		"longest of those that its release begins with: 2.4.2 to \"2.4\". A version that belongs to none has no " +
+		"set of files that somebody thought of, so nobody could say whether it is whole.",
+	ExpectedMissing: "A file that the policy expects is not there: a job of the build failed, was skipped, or lost " +
+		"what it made. People install the release on that platform the day it is out, and get the sdist or an " +
+		"older version instead. Let the build make the file; or write into the policy that the release has none.",
+	ExpectedExtra: "A file is there that the policy does not expect. It could be left over from another build, " +
+		"come from a job that nobody means to release, or be put there by somebody; and what an index took once, " +
+		"it keeps the name of for ever. Take it away, or write into the policy that the release has it.",
+	ExpectedDoubled: "Two files are there where the policy expects one, for example wheels of two macOS versions for " +
+		"one Python. Installers would choose one of them by rules that nobody looked at. Take one away; or, if both " +
+		"are meant, write the tag of one with its numbers (macosx_14_0_arm64 beside macosx_arm64).",
 }

@@ -142,6 +142,7 @@ func newScene(b *testing.B) *scene {
 	dir := b.TempDir()
 	s := &scene{world: w, dir: dir, dist: filepath.Join(dir, "dist"), distgate: filepath.Join(dir, "distgate")}
 	check(b, w.WriteProject(dir))
+	expectWheels(b, filepath.Join(dir, "distgate.toml"))
 	check(b, os.Mkdir(s.dist, 0o755))
 	processes(b, exec.Command("go", "build", "-o", s.distgate, "github.com/distgate/distgate/cmd/distgate"))
 	return s

@@ -11,8 +11,9 @@ import (
 func nearestKey(unknown string) string {
 	known := knownKeys(reflect.TypeFor[policyFile](), "")
 	if parts := strings.Split(unknown, "."); len(parts) > 2 {
+		name := strings.Join(parts[1:len(parts)-1], ".")
 		for i := range known {
-			known[i] = strings.Replace(known[i], "NAME", parts[1], 1)
+			known[i] = strings.Replace(known[i], "NAME", name, 1)
 		}
 	}
 	return slices.MinFunc(known, func(a, b string) int { return distance(a, unknown) - distance(b, unknown) })
@@ -20,7 +21,7 @@ func nearestKey(unknown string) string {
 
 // knownKeys reads the keys off the structs, so that there is one list of them.
 func knownKeys(t reflect.Type, prefix string) (keys []string) {
-	for t.Kind() == reflect.Slice {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct {

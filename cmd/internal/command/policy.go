@@ -38,6 +38,8 @@ var Schema []byte
 type policyFile struct {
 	Project  string                `toml:"project"`
 	Build    buildTable            `toml:"build"`
+	Files    filesTable            `toml:"files"`
+	Series   map[string]filesTable `toml:"series"`
 	Roots    []rootTable           `toml:"root"`
 	Index    map[string]indexTable `toml:"index"`
 	Publish  publishTable          `toml:"publish"`
@@ -116,6 +118,7 @@ type policy struct {
 	roots    map[string]attest.Root // by the name in [[root]]
 	verifier *attest.Verifier
 	build    attest.Policy
+	expected staging.Expected
 	approval approval.Policy
 }
 
@@ -145,6 +148,9 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 		return p.refuse("project", "the project's name on the index", p.table.Project)
 	}
 	if p.build, err = p.table.Build.policy(p); err != nil {
+		return err
+	}
+	if p.expected, err = p.expectedFiles(); err != nil {
 		return err
 	}
 	if p.approval, err = p.voting(); err != nil {
@@ -383,7 +389,7 @@ func (p policy) indexName(name string) (string, error) {
 // staging is what must hold of a release for the index.
 func (p policy) staging(index string) (staging.Policy, error) {
 	s := staging.Policy{Project: p.project, Index: index, Environment: p.table.Index[index].Environment,
-		Build: p.build, Files: p.files}
+		Build: p.build, Expected: p.expected, Files: p.files}
 	if s.Environment == "" {
 		return s, usageError{p.refuse("index."+index+".environment", "the GitHub environment that publishes to it", "")}
 	}

@@ -63,7 +63,7 @@ func TestStories(t *testing.T) {
 		},
 		Condition: func(name string) (bool, error) { return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"build": build, "forge": forge, "rename": rename, "job": job,
+			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
 			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "project": register, "exitcode": exitcode,
 		},
 	})
@@ -76,6 +76,11 @@ func inWorld(ts *testscript.TestScript) *world.World { return ts.Value(theWorld{
 // build VERSION DIR: the build job makes and attests a release.
 func build(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(inWorld(ts).Build(ts.MkAbs(args[1]), args[0]))
+}
+
+// wheel VERSION DIR TAG: the build job makes and attests one wheel more.
+func buildWheel(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).BuildWheel(ts.MkAbs(args[1]), args[0], args[2]))
 }
 
 // forge FILE HOW: the file's bundle is replaced by one that must not count.

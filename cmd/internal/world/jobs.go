@@ -49,6 +49,20 @@ func (w *World) Build(dir, version string) error {
 	if err != nil {
 		return err
 	}
+	return w.write(dir, version, files...)
+}
+
+// BuildWheel is [World.Build] for one wheel more, of a tag such as
+// "cp313-cp313-win_amd64".
+func (w *World) BuildWheel(dir, version, tag string) error {
+	f, err := wheel(version, tag)
+	if err != nil {
+		return err
+	}
+	return w.write(dir, version, f)
+}
+
+func (w *World) write(dir, version string, files ...File) error {
 	job := w.BuildJob(version)
 	for _, f := range files {
 		path := filepath.Join(dir, f.Name)
