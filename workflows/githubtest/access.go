@@ -138,8 +138,10 @@ func (w *window) describe(header http.Header) {
 
 func (g *GitHub) rateLimit(c call) (answer, error) {
 	w := g.window(c.access)
-	core := object{"limit": w.limit, "used": w.used, "remaining": w.limit - w.used, "reset": w.reset.Unix()}
-	search := object{"limit": 30, "used": 0, "remaining": 30, "reset": g.now().Add(time.Minute).Unix()}
+	left := func(limit, used int, reset time.Time) object {
+		return object{"limit": limit, "used": used, "remaining": limit - used, "reset": reset.Unix()}
+	}
+	core, search := left(w.limit, w.used, w.reset), left(30, 0, g.now().Add(time.Minute))
 	body := object{"resources": object{"core": core, "search": search}}
 	if c.version < Version2026 {
 		body["rate"] = core
@@ -176,14 +178,22 @@ func (g *GitHub) permit(c *call, route route) error {
 // denied is how GitHub says that a permission is missing. To a classic token it
 // is as if there were nothing.
 func (g *GitHub) denied(a *Access) error {
-	switch {
-	case a.Classic || g.behaviour.HidesDenied:
+	if a.Classic || g.behaviour.HidesDenied {
 		return errNotFound
-	case a.User == "":
-		return &failure{status: http.StatusForbidden, message: "Resource not accessible by integration"}
-	default:
-		return &failure{status: http.StatusForbidden, message: "Resource not accessible by personal access token"}
 	}
+	by := "personal access token"
+	if a.User == "" {
+		by = "integration"
+	}
+	return &failure{status: http.StatusForbidden, message: "Resource not accessible by " + by}
+}
+
+// scopes are those of a classic token: one for everything, or none.
+func (a *Access) scopes() string {
+	if len(a.Permissions) == 0 {
+		return ""
+	}
+	return "repo"
 }
 
 // sees tells whether the token was made for the repository.
@@ -216,7 +226,8 @@ type Fault struct {
 // time to wait, or none, which leaves it to the caller.
 func SecondaryLimit(status int, retryAfter time.Duration) Fault {
 	return Fault{Status: status, RetryAfter: retryAfter,
-		Message: "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
+		Message: "You have exceeded a secondary rate limit. " +
+			"Please wait a few minutes before you try again."}
 }
 
 // ServerError is an answer of 500, 502, 503 or 504.

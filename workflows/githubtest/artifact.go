@@ -182,16 +182,10 @@ func (g *GitHub) downloadArtifact(c call) (answer, error) {
 	if a.File != "" {
 		kind, file = "application/octet-stream", a.File
 	}
-	to, err := g.sign(blob{
-		path: fmt.Sprintf("/actions-results/%d/artifacts/%d", a.Run, a.ID), Content: a.Blob, Size: a.Size,
-		Type: kind, File: file, Modified: a.Created,
+	return g.sendTo(blob{
+		path:    fmt.Sprintf("/actions-results/%d/artifacts/%d", a.Run, a.ID),
+		Content: a.Blob, Size: a.Size, Type: kind, File: file, Modified: a.Created,
 	}, artifactURLGood)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusFound, header: http.Header{
-		"Location": {to}, "Content-Type": {"text/html;charset=utf-8"},
-	}}, nil
 }
 
 func (g *GitHub) expired(a Artifact) bool { return !g.now().Before(a.Expires) }

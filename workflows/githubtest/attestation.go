@@ -69,8 +69,7 @@ func (g *GitHub) putAttestation(a Attestation) (Attestation, error) {
 		a.ID = g.lastAttestation + 1
 	}
 	g.lastAttestation = max(g.lastAttestation, a.ID)
-	g.attestations = slices.DeleteFunc(g.attestations, func(old Attestation) bool { return old.ID == a.ID })
-	g.attestations = append(g.attestations, a)
+	g.attestations = append(without(g.attestations, a.ID), a)
 	return a, nil
 }
 
@@ -79,7 +78,11 @@ func (g *GitHub) putAttestation(a Attestation) (Attestation, error) {
 func (g *GitHub) DeleteAttestation(id int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.attestations = slices.DeleteFunc(g.attestations, func(a Attestation) bool { return a.ID == id })
+	g.attestations = without(g.attestations, id)
+}
+
+func without(all []Attestation, id int64) []Attestation {
+	return slices.DeleteFunc(all, func(a Attestation) bool { return a.ID == id })
 }
 
 // statement reads subjects and predicate type from a bundle's in-toto statement.
@@ -131,7 +134,8 @@ func (g *GitHub) attested(c call, digests []string, predicate string) ([]Attesta
 		owner, _, _ := strings.Cut(repo.Name, "/")
 		switch {
 		case c.repo != nil && repo != c.repo:
-		case c.repo == nil && (!strings.EqualFold(owner, account) || !c.access.reads(repo, "attestations")):
+		case c.repo == nil && !strings.EqualFold(owner, account):
+		case c.repo == nil && !c.access.reads(repo, "attestations"):
 		case !slices.ContainsFunc(a.Subjects, func(s string) bool { return slices.Contains(digests, s) }):
 		case !ofType(a.Predicate, predicate):
 		default:
@@ -158,7 +162,9 @@ func ofType(predicate, want string) bool {
 	if want == "" || predicate == want {
 		return true
 	}
-	return slices.ContainsFunc(families[want], func(prefix string) bool { return strings.HasPrefix(predicate, prefix) })
+	return slices.ContainsFunc(families[want], func(prefix string) bool {
+		return strings.HasPrefix(predicate, prefix)
+	})
 }
 
 var digestForm = regexp.MustCompile(`^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$`)
@@ -236,7 +242,9 @@ func position(all []Attestation, at string) (int, error) {
 
 func (g *GitHub) cursorLinks(c call, before, after string) string {
 	var links []string
-	for _, to := range []struct{ name, rel, cursor string }{{"after", "next", after}, {"before", "prev", before}} {
+	for _, to := range []struct{ name, rel, cursor string }{
+		{"after", "next", after}, {"before", "prev", before},
+	} {
 		if to.cursor == "" {
 			continue
 		}
@@ -313,8 +321,9 @@ func (g *GitHub) attestationJSON(c call, a Attestation) (object, error) {
 		suffix = ".json"
 	}
 	repo := g.repository(a.Repository)
+	day := g.start.UTC().Format("2006/01/02")
 	at, err := g.sign(blob{
-		path:    fmt.Sprintf("/attestations/%d/%s/%d%s", repo.ID, g.start.UTC().Format("2006/01/02"), a.ID, suffix),
+		path:    fmt.Sprintf("/attestations/%d/%s/%d%s", repo.ID, day, a.ID, suffix),
 		Content: bytes.NewReader(content), Size: int64(len(content)), Type: kind, Modified: g.start,
 	}, bundleURLGood)
 	if err != nil {

@@ -106,7 +106,7 @@ func TestAttestationsAreFound(t *testing.T) {
 	w.attest(githubtest.Attestation{Repository: "acme/widget", Bundle: bundle(released, "1"), Initiator: "github"})
 	w.attest(githubtest.Attestation{Repository: "acme/secret", Bundle: bundle(provenance, "1")})
 	w.attest(githubtest.Attestation{Repository: "mallory/widget", Bundle: bundle(provenance, "1")})
-	token := wants(w.AccessToken(githubtest.Access{User: "alice", Permissions: map[string]string{"attestations": "read"}}))
+	token := w.may("alice", "attestations", "read")
 	for _, test := range []struct {
 		at    string
 		count int

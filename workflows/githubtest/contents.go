@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// rawWeb is where files are to be had without the API.
+const rawWeb = "https://raw.githubusercontent.com"
+
 // inlineLimit is the largest file whose content is in the answer.
 const inlineLimit = 1 << 20
 
@@ -35,14 +38,16 @@ func (g *GitHub) getContents(c call) (answer, error) {
 	if commit == nil || commit.kind != "commit" {
 		return answer{}, &failure{status: 404, message: "No commit found for the ref " + ref}
 	}
-	at := place{repo: c.repo, ref: ref, tree: commit.commit.tree, path: strings.Trim(c.PathValue("path"), "/")}
+	at := place{repo: c.repo, ref: ref, tree: commit.commit.tree}
+	at.path = strings.Trim(c.PathValue("path"), "/")
 	e, found := g.lookup(at.tree, at.path)
 	if !found {
 		return answer{}, errNotFound
 	}
 	if e.mode == ModeSymlink {
 		target := path.Join(path.Dir(at.path), g.objects[e.sha].content)
-		if to, found := g.lookup(at.tree, target); found && to.kind() == "blob" && to.mode != ModeSymlink {
+		to, found := g.lookup(at.tree, target)
+		if found && to.kind() == "blob" && to.mode != ModeSymlink {
 			e = to
 		}
 	}
@@ -118,13 +123,13 @@ func (g *GitHub) contentJSON(at place, e entry, kind string) object {
 	escaped := escapePath(at.path)
 	self := g.at(at.repo, "/contents/"+escaped+"?ref="+url.QueryEscape(at.ref))
 	o := object{
-		"type": kind, "name": path.Base("/" + at.path), "path": at.path, "sha": e.sha, "size": 0, "url": self,
-		"git_url": g.at(at.repo, "/git/"+e.kind()+"s/"+e.sha), "html_url": pageOf(at.repo, "/blob/"+at.ref+"/"+escaped),
-		"download_url": nil,
+		"type": kind, "name": path.Base("/" + at.path), "path": at.path, "sha": e.sha, "size": 0,
+		"url": self, "git_url": g.at(at.repo, "/git/"+e.kind()+"s/"+e.sha),
+		"html_url": pageOf(at.repo, "/blob/"+at.ref+"/"+escaped), "download_url": nil,
 	}
 	if e.kind() == "blob" {
 		o["size"] = len(g.objects[e.sha].content)
-		o["download_url"] = "https://raw.githubusercontent.com/" + at.repo.Name + "/" + at.ref + "/" + escaped
+		o["download_url"] = rawWeb + "/" + at.repo.Name + "/" + at.ref + "/" + escaped
 	}
 	if at.path == "" {
 		o["name"] = ""

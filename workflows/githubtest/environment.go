@@ -107,7 +107,8 @@ var environmentRoutes = []route{
 	{"POST " + environmentAt + "/deployment-branch-policies", "administration=write",
 		"deployments/branch-policies#create-a-deployment-branch-policy", (*GitHub).addPolicy},
 	{"GET " + environmentAt + "/deployment_protection_rules", "actions=read",
-		"deployments/protection-rules#get-all-deployment-protection-rules-for-an-environment", (*GitHub).listApps},
+		"deployments/protection-rules#get-all-deployment-protection-rules-for-an-environment",
+		(*GitHub).listApps},
 }
 
 // named is the environment that the path names.
@@ -142,29 +143,33 @@ func (g *GitHub) listEnvironments(c call) (answer, error) {
 	return listed("environments", items)
 }
 
+// environmentSettings is the body of a request that changes an environment.
+type environmentSettings struct {
+	WaitTimer         int   `json:"wait_timer"`
+	PreventSelfReview bool  `json:"prevent_self_review"`
+	CanAdminsBypass   *bool `json:"can_admins_bypass"`
+	Reviewers         []struct {
+		Type string
+		ID   int64
+	}
+	Policy *struct {
+		Protected bool `json:"protected_branches"`
+		Custom    bool `json:"custom_branch_policies"`
+	} `json:"deployment_branch_policy"`
+}
+
 // changeEnvironment sets everything that the body has, and the rest to what a
 // new environment has.
 func (g *GitHub) changeEnvironment(c call) (answer, error) {
-	var asked struct {
-		WaitTimer         int   `json:"wait_timer"`
-		PreventSelfReview bool  `json:"prevent_self_review"`
-		CanAdminsBypass   *bool `json:"can_admins_bypass"`
-		Reviewers         []struct {
-			Type string
-			ID   int64
-		}
-		Policy *struct {
-			Protected bool `json:"protected_branches"`
-			Custom    bool `json:"custom_branch_policies"`
-		} `json:"deployment_branch_policy"`
-	}
+	var asked environmentSettings
 	if err := c.decode(&asked); err != nil {
 		return answer{}, err
 	}
 	e := Environment{Repository: c.repo.Name, Name: c.PathValue("environment"),
 		WaitMinutes: asked.WaitTimer, PreventSelfReview: asked.PreventSelfReview}
 	if old, err := g.named(c); err == nil {
-		e.ID, e.Name, e.Created, e.Apps, e.Policies = old.ID, old.Name, old.Created, old.Apps, old.Policies
+		e.ID, e.Name, e.Created = old.ID, old.Name, old.Created
+		e.Apps, e.Policies = old.Apps, old.Policies
 	}
 	if asked.CanAdminsBypass != nil && !*asked.CanAdminsBypass {
 		e.AdminBypass = BypassForbidden
@@ -176,17 +181,25 @@ func (g *GitHub) changeEnvironment(c call) (answer, error) {
 		}
 		e.Reviewers = append(e.Reviewers, name)
 	}
-	switch p := asked.Policy; {
+	if err := asked.admit(&e); err != nil {
+		return answer{}, err
+	}
+	return ok(g.environmentJSON(g.putEnvironment(e)))
+}
+
+// admit sets which branches the environment admits.
+func (s environmentSettings) admit(e *Environment) error {
+	switch p := s.Policy; {
 	case p == nil:
 		e.Policies = nil
 	case p.Protected == p.Custom:
-		return answer{}, unprocessable("protected_branches and custom_branch_policies cannot have the same value")
+		return unprocessable("protected_branches and custom_branch_policies are the same")
 	case p.Protected:
 		e.ProtectedBranches, e.Policies = true, nil
 	case e.Policies == nil:
 		e.Policies = []BranchPolicy{}
 	}
-	return ok(g.environmentJSON(g.putEnvironment(e)))
+	return nil
 }
 
 // reviewerByID is the login or the team of a number.
@@ -245,8 +258,9 @@ func (g *GitHub) listApps(c call) (answer, error) {
 	var items []any
 	for _, slug := range e.Apps {
 		rule, app := id(fmt.Sprintf("rule %d %s", e.ID, slug)), id("app "+slug)
-		items = append(items, object{"id": rule, "node_id": node("GATE", rule), "enabled": true, "app": object{
-			"id": app, "node_id": node("A", app), "slug": slug, "integration_url": g.base + "/apps/" + slug}})
+		items = append(items, object{"id": rule, "node_id": node("GATE", rule), "enabled": true,
+			"app": object{"id": app, "node_id": node("A", app), "slug": slug,
+				"integration_url": g.base + "/apps/" + slug}})
 	}
 	return listed("custom_deployment_protection_rules", items)
 }
@@ -267,11 +281,11 @@ func (g *GitHub) environmentJSON(e *Environment) object {
 
 // environmentInShort is an environment as it stands in other things.
 func (g *GitHub) environmentInShort(e *Environment) object {
-	repo := g.repository(e.Repository)
+	repo, log := g.repository(e.Repository), "/deployments/activity_log?environments_filter="
 	return object{
 		"id": e.ID, "node_id": node("EN", e.ID), "name": e.Name,
 		"url":      g.at(repo, "/environments/"+url.PathEscape(e.Name)),
-		"html_url": pageOf(repo, "/deployments/activity_log?environments_filter="+url.QueryEscape(e.Name)),
+		"html_url": pageOf(repo, log+url.QueryEscape(e.Name)),
 	}
 }
 

@@ -257,8 +257,8 @@ var shaForm = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 // of a SHA, or any of them with "refs/…" before. It is nil if there is none.
 func (g *GitHub) resolve(repo *Repository, revision string) *gitObject {
 	refs := g.refs[repo.ID]
-	for _, ref := range []string{revision, "refs/" + revision, "refs/heads/" + revision, "refs/tags/" + revision} {
-		if sha := refs[ref]; sha != "" {
+	for _, before := range []string{"", "refs/", "refs/heads/", "refs/tags/"} {
+		if sha := refs[before+revision]; sha != "" {
 			return g.object(repo, g.peel(sha))
 		}
 	}

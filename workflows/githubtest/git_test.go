@@ -36,7 +36,8 @@ func (w *world) history() (one, two, three, side githubtest.Commit) {
 	}
 	one = commit("one", files[:1])
 	two = commit("two", files, one.SHA)
-	three = commit("three", append([]githubtest.File{{Path: "README.md", Content: "# widget\n\nMore.\n"}}, files[2:]...), two.SHA)
+	more := githubtest.File{Path: "README.md", Content: "# widget\n\nMore.\n"}
+	three = commit("three", append([]githubtest.File{more}, files[2:]...), two.SHA)
 	side = commit("side", nil, two.SHA)
 	w.PutBranch(githubtest.Branch{Repository: "acme/widget", Name: "main", SHA: three.SHA, Protected: true})
 	w.PutBranch(githubtest.Branch{Repository: "acme/widget", Name: "maintenance/1.x", SHA: side.SHA})
@@ -103,7 +104,8 @@ func TestTags(t *testing.T) {
 	w := start(t)
 	_, two, _, _ := w.history()
 	signed := w.PutTag(githubtest.Tag{Repository: "acme/widget", Name: "v1.0", Target: two.SHA, Message: "first",
-		Verification: githubtest.Verification{Verified: true, Signature: "-----BEGIN SSH SIGNATURE-----", Payload: "object"}})
+		Verification: githubtest.Verification{Verified: true, Signature: "-----BEGIN SSH SIGNATURE-----",
+			Payload: "object"}})
 	nested := w.PutTag(githubtest.Tag{Repository: "acme/widget", Name: "v1.0-again", Target: signed.SHA})
 	w.PutRef("acme/widget", "refs/tags/light", two.SHA)
 	w.PutRef("acme/widget", "refs/tags/gone", two.SHA)
@@ -230,7 +232,8 @@ func TestCompare(t *testing.T) {
 			Commits []struct{ SHA string }
 		}
 		w.read(widget+"/compare/"+test.basehead, &got)
-		if got.Status != test.status || got.Ahead != test.ahead || got.Behind != test.behind || got.Base.SHA != test.base ||
+		if got.Status != test.status || got.Base.SHA != test.base ||
+			got.Ahead != test.ahead || got.Behind != test.behind ||
 			got.Total != test.ahead || len(got.Commits) != test.ahead {
 			t.Errorf("%s: got %+v", test.basehead, got)
 		}
@@ -340,7 +343,8 @@ func TestContents(t *testing.T) {
 		t.Errorf("got %+v", dir)
 	}
 	large := strings.Repeat("x", 1<<20+1)
-	c := w.PutCommit(githubtest.Commit{Repository: "acme/widget", Files: []githubtest.File{{Path: "large", Content: large}}})
+	c := w.PutCommit(githubtest.Commit{Repository: "acme/widget",
+		Files: []githubtest.File{{Path: "large", Content: large}}})
 	var file struct{ Encoding, Content string }
 	if w.read(widget+"/contents/large?ref="+c.SHA, &file); file.Encoding != "none" || file.Content != "" {
 		t.Errorf("got %d bytes in %s", len(file.Content), file.Encoding)
@@ -353,17 +357,19 @@ func TestContents(t *testing.T) {
 func TestBranchesAndRules(t *testing.T) {
 	w := start(t)
 	w.history()
-	own := w.PutRuleset(githubtest.Ruleset{Repository: "acme/widget", Name: "releases", Include: []string{"refs/heads/maintenance/*"},
-		Rules:  []githubtest.Rule{{Type: "deletion"}, {Type: "non_fast_forward"}},
-		Bypass: []githubtest.BypassActor{{ID: 5, Type: "RepositoryRole"}, {Type: "DeployKey"}}})
-	w.PutRuleset(githubtest.Ruleset{Repository: "acme", Name: "everywhere", Include: []string{"~ALL"}, Exclude: []string{"refs/heads/x/**/*"},
+	own := w.PutRuleset(githubtest.Ruleset{Repository: "acme/widget", Name: "releases",
+		Include: []string{"refs/heads/maintenance/*"},
+		Rules:   []githubtest.Rule{{Type: "deletion"}, {Type: "non_fast_forward"}},
+		Bypass:  []githubtest.BypassActor{{ID: 5, Type: "RepositoryRole"}, {Type: "DeployKey"}}})
+	w.PutRuleset(githubtest.Ruleset{Repository: "acme", Name: "everywhere",
+		Include: []string{"~ALL"}, Exclude: []string{"refs/heads/x/**/*"},
 		Rules: []githubtest.Rule{{Type: "pull_request", Parameters: map[string]any{
 			"dismiss_stale_reviews_on_push": true, "require_code_owner_review": true, "require_last_push_approval": true,
 			"required_approving_review_count": 1, "required_review_thread_resolution": false}}}})
-	w.PutRuleset(githubtest.Ruleset{Repository: "acme/widget", Name: "off", Enforcement: "disabled", Include: []string{"~ALL"},
-		Rules: []githubtest.Rule{{Type: "update"}}})
-	w.PutRuleset(githubtest.Ruleset{Repository: "acme/widget", Name: "tags", Target: "tag", Include: []string{"refs/tags/v*"},
-		Rules: []githubtest.Rule{{Type: "creation"}}})
+	w.PutRuleset(githubtest.Ruleset{Repository: "acme/widget", Name: "off", Enforcement: "disabled",
+		Include: []string{"~ALL"}, Rules: []githubtest.Rule{{Type: "update"}}})
+	w.PutRuleset(githubtest.Ruleset{Repository: "acme/widget", Name: "tags", Target: "tag",
+		Include: []string{"refs/tags/v*"}, Rules: []githubtest.Rule{{Type: "creation"}}})
 	for branch, want := range map[string][]string{
 		"main":                 {"pull_request Organization"},
 		"maintenance/1.x":      {"deletion Repository", "non_fast_forward Repository", "pull_request Organization"},
@@ -390,7 +396,7 @@ func TestBranchesAndRules(t *testing.T) {
 			t.Errorf("%s: want %d, got %v", query, want, sets)
 		}
 	}
-	admin := wants(w.AccessToken(githubtest.Access{User: "root", Permissions: map[string]string{"administration": "write"}}))
+	admin := w.may("root", "administration", "write")
 	for _, headers := range [][]string{nil, {admin}} {
 		var set struct {
 			Rules  []any
@@ -438,7 +444,7 @@ func TestReleases(t *testing.T) {
 		{Name: "widget.tar.gz", Blob: strings.NewReader("sdist"), Size: 5}}})
 	put(githubtest.Release{Tag: "v2.0rc1", Prerelease: true})
 	put(githubtest.Release{Tag: "v2.0", Draft: true})
-	writer := wants(w.AccessToken(githubtest.Access{Permissions: map[string]string{"contents": "write"}}))
+	writer := w.may("", "contents", "write")
 	for _, test := range []struct {
 		headers []string
 		want    []string
@@ -478,6 +484,6 @@ func TestReleases(t *testing.T) {
 		t.Errorf("got %q, %+v", g.raw, assets)
 	}
 	w.PutRepository(githubtest.Repository{Name: "acme/widget", ImmutableReleases: true})
-	admin := wants(w.AccessToken(githubtest.Access{User: "root", Permissions: map[string]string{"administration": "read"}}))
+	admin := w.may("root", "administration", "read")
 	w.read(widget+"/immutable-releases", new(any), admin)
 }

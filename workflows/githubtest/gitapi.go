@@ -23,14 +23,16 @@ var gitRoutes = []route{
 	{"GET " + gitAt + "/matching-refs/{ref...}", "contents=read", "git/refs#list-matching-references",
 		(*GitHub).listRefs},
 	{"GET " + gitAt + "/tags/{sha}", "contents=read", "git/tags#get-a-tag", (*GitHub).getTag},
-	{"GET " + gitAt + "/commits/{sha}", "contents=read", "git/commits#get-a-commit-object", (*GitHub).getGitCommit},
+	{"GET " + gitAt + "/commits/{sha}", "contents=read", "git/commits#get-a-commit-object",
+		(*GitHub).getGitCommit},
 	{"GET " + gitAt + "/trees/{tree...}", "contents=read", "git/trees#get-a-tree", (*GitHub).getTree},
 	{"GET " + gitAt + "/blobs/{sha}", "contents=read", "git/blobs#get-a-blob", (*GitHub).getBlob},
 	{"GET /repos/{owner}/{repo}/commits/{ref...}", "contents=read", "commits/commits#get-a-commit",
 		(*GitHub).getCommit},
-	{"GET /repos/{owner}/{repo}/compare/{basehead...}", "contents=read", "commits/commits#compare-two-commits",
-		(*GitHub).compare},
-	{"GET /repos/{owner}/{repo}/tags", "contents=read", "repos/repos#list-repository-tags", (*GitHub).listTags},
+	{"GET /repos/{owner}/{repo}/compare/{basehead...}", "contents=read",
+		"commits/commits#compare-two-commits", (*GitHub).compare},
+	{"GET /repos/{owner}/{repo}/tags", "contents=read", "repos/repos#list-repository-tags",
+		(*GitHub).listTags},
 }
 
 func (g *GitHub) getRef(c call) (answer, error) {
@@ -53,7 +55,8 @@ func (g *GitHub) listRefs(c call) (answer, error) {
 }
 
 func (g *GitHub) refJSON(repo *Repository, ref, sha string) object {
-	return object{"ref": ref, "node_id": "REF_" + sha, "url": g.at(repo, "/git/"+ref), "object": g.target(repo, sha)}
+	return object{"ref": ref, "node_id": "REF_" + sha, "url": g.at(repo, "/git/"+ref),
+		"object": g.target(repo, sha)}
 }
 
 // target is an object that another names.
@@ -70,13 +73,15 @@ func (g *GitHub) getTag(c call) (answer, error) {
 	t := o.tag
 	return ok(object{
 		"node_id": "TA_" + t.SHA, "tag": t.Name, "sha": t.SHA, "url": g.at(c.repo, "/git/tags/"+t.SHA),
-		"message": t.Message, "object": g.target(c.repo, t.Target), "verification": t.Verification.json(stamp(t.Date)),
-		"tagger": object{"name": t.Tagger, "email": mailOf(t.Tagger), "date": stamp(t.Date)},
+		"message": t.Message, "object": g.target(c.repo, t.Target),
+		"verification": t.Verification.json(stamp(t.Date)),
+		"tagger":       object{"name": t.Tagger, "email": mailOf(t.Tagger), "date": stamp(t.Date)},
 	})
 }
 
 func (v Verification) json(at string) object {
-	o := object{"verified": v.Verified, "reason": "unsigned", "signature": nil, "payload": nil, "verified_at": nil}
+	o := object{"verified": v.Verified, "reason": "unsigned",
+		"signature": nil, "payload": nil, "verified_at": nil}
 	if v.Verified {
 		o["reason"], o["verified_at"] = "valid", at
 	}
@@ -250,7 +255,7 @@ func (g *GitHub) compare(c call) (answer, error) {
 			message: fmt.Sprintf("No common ancestor between %s and %s.", from, to)}
 	}
 	before, after := g.ancestors(base.commit.SHA), g.ancestors(head.commit.SHA)
-	ahead, behind := g.without(after, before), g.without(before, after)
+	ahead, behind := g.only(after, before), g.only(before, after)
 	var items []any
 	for _, commit := range ahead {
 		items = append(items, g.commitJSON(c.repo, commit))
@@ -260,10 +265,13 @@ func (g *GitHub) compare(c call) (answer, error) {
 	files, _, _ := g.diff(c.repo, g.objects[merge].commit.tree, head.commit)
 	at := pageOf(c.repo, "/compare/"+basehead)
 	a := answer{header: http.Header{}, body: object{
-		"url": g.at(c.repo, "/compare/"+basehead), "html_url": at, "diff_url": at + ".diff", "patch_url": at + ".patch",
-		"permalink_url": pageOf(c.repo, "/compare/"+base.commit.SHA+"..."+head.commit.SHA),
-		"base_commit":   g.commitJSON(c.repo, base.commit), "merge_base_commit": g.commitJSON(c.repo, g.objects[merge].commit),
-		"status": standing(len(ahead), len(behind)), "ahead_by": len(ahead), "behind_by": len(behind),
+		"url": g.at(c.repo, "/compare/"+basehead), "html_url": at,
+		"diff_url": at + ".diff", "patch_url": at + ".patch",
+		"permalink_url":     pageOf(c.repo, "/compare/"+base.commit.SHA+"..."+head.commit.SHA),
+		"base_commit":       g.commitJSON(c.repo, base.commit),
+		"merge_base_commit": g.commitJSON(c.repo, g.objects[merge].commit),
+		"status":            standing(len(ahead), len(behind)),
+		"ahead_by":          len(ahead), "behind_by": len(behind),
 		"total_commits": len(ahead), "commits": page, "files": files,
 	}}
 	if links != "" {
@@ -279,7 +287,8 @@ func (g *GitHub) elsewhere(repo *Repository, revision string) *gitObject {
 		return g.resolve(repo, revision)
 	}
 	for _, r := range g.repositories {
-		if strings.HasPrefix(strings.ToLower(r.Name), strings.ToLower(owner)+"/") && g.network(r) == g.network(repo) {
+		whose, _, _ := strings.Cut(r.Name, "/")
+		if strings.EqualFold(whose, owner) && g.network(r) == g.network(repo) {
 			return g.resolve(r, rest)
 		}
 	}
@@ -299,17 +308,17 @@ func standing(ahead, behind int) string {
 	}
 }
 
-// without are the commits of one history that another does not have, the
-// oldest first.
-func (g *GitHub) without(history, other map[string]bool) (commits []Commit) {
+// only are the commits of one history that another does not have, the oldest
+// first.
+func (g *GitHub) only(history, other map[string]bool) (commits []Commit) {
 	for sha := range history {
 		if !other[sha] {
 			commits = append(commits, g.objects[sha].commit)
 		}
 	}
+	behind := func(c Commit) int { return len(g.ancestors(c.SHA)) }
 	slices.SortFunc(commits, func(a, b Commit) int {
-		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(len(g.ancestors(a.SHA)), len(g.ancestors(b.SHA))),
-			strings.Compare(a.SHA, b.SHA))
+		return cmp.Or(cmp.Compare(behind(a), behind(b)), strings.Compare(a.SHA, b.SHA))
 	})
 	return commits
 }
@@ -340,10 +349,11 @@ func (g *GitHub) diff(repo *Repository, before string, after Commit) (files []an
 		}
 		minus, plus := g.lines(was.sha), g.lines(is.sha)
 		added, deleted = added+plus, deleted+minus
+		at := "/" + after.SHA + "/" + escapePath(name)
 		files = append(files, object{
-			"sha": sha, "filename": name, "status": status, "additions": plus, "deletions": minus, "changes": plus + minus,
-			"blob_url":     pageOf(repo, "/blob/"+after.SHA+"/"+escapePath(name)),
-			"raw_url":      pageOf(repo, "/raw/"+after.SHA+"/"+escapePath(name)),
+			"sha": sha, "filename": name, "status": status,
+			"additions": plus, "deletions": minus, "changes": plus + minus,
+			"blob_url": pageOf(repo, "/blob"+at), "raw_url": pageOf(repo, "/raw"+at),
 			"contents_url": g.at(repo, "/contents/"+escapePath(name)+"?ref="+after.SHA),
 		})
 	}

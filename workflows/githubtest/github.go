@@ -31,7 +31,8 @@
 //
 //	run := github.PutRun(githubtest.RunOf(job, githubtest.Job{Name: "build"}))
 //	zip, err := githubtest.Zip(githubtest.Member{Name: "widget-1.0.tar.gz", Content: "…"})
-//	_, err = github.PutArtifact(githubtest.Artifact{Run: run.ID, Name: "sdist", Blob: zip, Size: zip.Size()})
+//	_, err = github.PutArtifact(githubtest.Artifact{
+//		Run: run.ID, Name: "sdist", Blob: zip, Size: zip.Size()})
 //	token := github.AccessToken(githubtest.Access{Permissions: map[string]string{"actions": "read"}})
 //
 //	$ curl -H "Authorization: Bearer $token" http://127.0.0.1:8080/repos/acme/widget/actions/runs
@@ -147,8 +148,9 @@ func New(base string, now func() time.Time) (*GitHub, error) {
 		users: map[string]User{}, teams: map[string]Team{},
 		repositories: map[string]*Repository{}, renamed: map[string]int64{},
 		environments: map[string]*Environment{}, reviews: map[int64][]Review{},
-		objects: map[string]*gitObject{}, refs: map[int64]map[string]string{}, protected: map[string]bool{},
-		runs: map[int64]*Run{}, lastArtifact: 2000000000,
+		objects: map[string]*gitObject{}, refs: map[int64]map[string]string{},
+		protected: map[string]bool{},
+		runs:      map[int64]*Run{}, lastArtifact: 2000000000,
 		storageKey: []byte(rand.Text()), blobs: map[string]blob{},
 	}
 	api := g.api()

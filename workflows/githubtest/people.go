@@ -112,7 +112,8 @@ var peopleRoutes = []route{
 		}
 		return ok(g.wholeUser(u))
 	}},
-	{"GET /orgs/{org}/teams/{team}/members", "", "teams/members#list-team-members", (*GitHub).listMembers},
+	{"GET /orgs/{org}/teams/{team}/members", "", "teams/members#list-team-members",
+		(*GitHub).listMembers},
 }
 
 func (g *GitHub) getUserByID(c call) (answer, error) {
@@ -167,7 +168,9 @@ func (g *GitHub) simpleUser(u User) object {
 // wholeUser is somebody asked for by name.
 func (g *GitHub) wholeUser(u User) object {
 	o := g.simpleUser(u)
-	for _, name := range []string{"name", "company", "location", "email", "hireable", "bio", "twitter_username"} {
+	for _, name := range []string{
+		"name", "company", "location", "email", "hireable", "bio", "twitter_username",
+	} {
 		o[name] = nil
 	}
 	for _, name := range []string{"public_repos", "public_gists", "followers", "following"} {

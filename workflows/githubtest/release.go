@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -81,7 +79,7 @@ var releaseRoutes = []route{
 		}},
 	{"GET " + releaseAt + "/{release}", "contents=read", "releases/releases#get-a-release",
 		func(g *GitHub, c call) (answer, error) {
-			return g.release(c, func(r Release) bool { return fmt.Sprint(r.ID) == c.PathValue("release") })
+			return g.release(c, func(r Release) bool { return r.is(c) })
 		}},
 	{"GET " + releaseAt + "/{release}/{part}", "contents=read", "releases/assets#list-release-assets",
 		(*GitHub).listAssets},
@@ -102,6 +100,9 @@ func (g *GitHub) releasesOf(c call) (found []Release) {
 	slices.SortStableFunc(found, func(a, b Release) int { return b.Created.Compare(a.Created) })
 	return found
 }
+
+// is tells whether the path names the release.
+func (r Release) is(c call) bool { return fmt.Sprint(r.ID) == c.PathValue("release") }
 
 func (g *GitHub) listReleases(c call) (answer, error) {
 	var items []any
@@ -124,7 +125,7 @@ func (g *GitHub) release(c call, wanted func(Release) bool) (answer, error) {
 // listAssets is the only part of a release that has an address of its own.
 func (g *GitHub) listAssets(c call) (answer, error) {
 	for _, r := range g.releasesOf(c) {
-		if c.PathValue("part") == "assets" && fmt.Sprint(r.ID) == c.PathValue("release") {
+		if c.PathValue("part") == "assets" && r.is(c) {
 			return listed("", g.assetsJSON(c.repo, r))
 		}
 	}
@@ -141,13 +142,11 @@ func (g *GitHub) getAsset(c call) (answer, error) {
 			if c.Header.Get("Accept") != "application/octet-stream" {
 				return ok(g.assetJSON(c.repo, r, a))
 			}
-			to, err := g.sign(blob{path: fmt.Sprintf("/github-production-release-asset/%d/%d", c.repo.ID, a.ID),
-				Content: a.Blob, Size: a.Size, Type: "application/octet-stream", File: a.Name, Modified: r.Created}, time.Hour)
-			if err != nil {
-				return answer{}, err
-			}
-			return answer{status: http.StatusFound, header: http.Header{
-				"Location": {to}, "Content-Type": {"text/html;charset=utf-8"}}}, nil
+			return g.sendTo(blob{
+				path:    fmt.Sprintf("/github-production-release-asset/%d/%d", c.repo.ID, a.ID),
+				Content: a.Blob, Size: a.Size, Type: "application/octet-stream", File: a.Name,
+				Modified: r.Created,
+			}, time.Hour)
 		}
 	}
 	return answer{}, errNotFound
@@ -163,11 +162,13 @@ func (g *GitHub) getImmutable(c call) (answer, error) {
 func (g *GitHub) releaseJSON(repo *Repository, r Release) object {
 	at := fmt.Sprintf("/releases/%d", r.ID)
 	o := object{
-		"id": r.ID, "node_id": node("RE", r.ID), "url": g.at(repo, at), "assets_url": g.at(repo, at+"/assets"),
-		"upload_url":  strings.Replace(g.at(repo, at), "/repos/", "/uploads/repos/", 1) + "/assets{?name,label}",
+		"id": r.ID, "node_id": node("RE", r.ID),
+		"url": g.at(repo, at), "assets_url": g.at(repo, at+"/assets"),
+		"upload_url":  g.base + "/uploads/repos/" + repo.Name + at + "/assets{?name,label}",
 		"html_url":    pageOf(repo, "/releases/tag/"+escapePath(r.Tag)),
-		"tarball_url": g.at(repo, "/tarball/"+escapePath(r.Tag)), "zipball_url": g.at(repo, "/zipball/"+escapePath(r.Tag)),
-		"tag_name": r.Tag, "target_commitish": r.Target, "name": r.Name, "body": r.Body, "draft": r.Draft,
+		"tarball_url": g.at(repo, "/tarball/"+escapePath(r.Tag)),
+		"zipball_url": g.at(repo, "/zipball/"+escapePath(r.Tag)),
+		"tag_name":    r.Tag, "target_commitish": r.Target, "name": r.Name, "body": r.Body, "draft": r.Draft,
 		"prerelease": r.Prerelease, "immutable": r.Immutable, "author": g.userJSON(r.Author),
 		"created_at": stamp(r.Created), "updated_at": stamp(r.Created), "published_at": stamp(r.Created),
 		"assets": g.assetsJSON(repo, r),
@@ -188,11 +189,12 @@ func (g *GitHub) assetsJSON(repo *Repository, r Release) []any {
 
 func (g *GitHub) assetJSON(repo *Repository, r Release, a Asset) object {
 	o := object{
-		"id": a.ID, "node_id": node("RA", a.ID), "name": a.Name, "label": "", "state": "uploaded", "size": a.Size,
-		"content_type": "application/octet-stream", "digest": a.Digest, "download_count": 0,
-		"url":                  g.at(repo, fmt.Sprintf("/releases/assets/%d", a.ID)),
-		"browser_download_url": pageOf(repo, "/releases/download/"+escapePath(r.Tag)+"/"+escapePath(a.Name)),
-		"created_at":           stamp(r.Created), "updated_at": stamp(r.Created), "uploader": g.userJSON(r.Author),
+		"id": a.ID, "node_id": node("RA", a.ID), "name": a.Name, "label": "", "state": "uploaded",
+		"size": a.Size, "content_type": "application/octet-stream", "digest": a.Digest,
+		"download_count": 0, "url": g.at(repo, fmt.Sprintf("/releases/assets/%d", a.ID)),
+		"browser_download_url": pageOf(repo, "/releases/download/"+escapePath(r.Tag+"/"+a.Name)),
+		"created_at":           stamp(r.Created), "updated_at": stamp(r.Created),
+		"uploader": g.userJSON(r.Author),
 	}
 	if a.Digest == NoDigest {
 		o["digest"] = nil

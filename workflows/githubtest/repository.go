@@ -122,8 +122,10 @@ func (g *GitHub) minimalRepository(r *Repository) object {
 // wholeRepository is a repository asked for by name.
 func (g *GitHub) wholeRepository(r *Repository, c call) object {
 	o := g.minimalRepository(r)
-	for _, count := range []string{"forks_count", "stargazers_count", "watchers_count", "size", "open_issues_count",
-		"network_count", "subscribers_count", "forks", "open_issues", "watchers"} {
+	for _, count := range []string{
+		"forks_count", "stargazers_count", "watchers_count", "size", "open_issues_count",
+		"network_count", "subscribers_count", "forks", "open_issues", "watchers",
+	} {
 		o[count] = 0
 	}
 	for _, no := range []string{"has_pages", "archived", "disabled", "is_template", "has_discussions",
@@ -168,5 +170,6 @@ func (a *Access) on(r *Repository) object {
 	}
 	admin := a.sees(r) && a.Permissions["administration"] == "write"
 	push := level == "write" || admin
-	return object{"admin": admin, "maintain": admin, "push": push, "triage": push, "pull": level != "" || !r.Private}
+	return object{"admin": admin, "maintain": admin, "push": push, "triage": push,
+		"pull": level != "" || !r.Private}
 }

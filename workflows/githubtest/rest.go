@@ -204,8 +204,8 @@ func (g *GitHub) reply(route route, c call) reply {
 // version, are there requests left, which repository, may they.
 func (g *GitHub) answer(route route, c *call, header http.Header) (answer, error) {
 	if c.UserAgent() == "" {
-		return answer{}, &failure{status: http.StatusForbidden, message: "Request forbidden by administrative rules. " +
-			"Please make sure your request has a User-Agent header."}
+		return answer{}, &failure{status: http.StatusForbidden, message: "Request forbidden by " +
+			"administrative rules. Please make sure your request has a User-Agent header."}
 	}
 	if err := g.authenticateAPI(c); err != nil {
 		return answer{}, err
@@ -347,10 +347,10 @@ func (p *reply) fail(route route, err error) {
 func (p *reply) common(c call, route route) {
 	fixed := map[string]string{
 		"Access-Control-Allow-Origin": "*",
-		"Access-Control-Expose-Headers": "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, " +
-			"X-RateLimit-Remaining, X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, X-OAuth-Scopes, " +
-			"X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, X-GitHub-SSO, X-GitHub-Request-Id, " +
-			"Deprecation, Sunset",
+		"Access-Control-Expose-Headers": "ETag, Link, Location, Retry-After, X-GitHub-OTP, " +
+			"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Used, X-RateLimit-Resource, " +
+			"X-RateLimit-Reset, X-OAuth-Scopes, X-Accepted-OAuth-Scopes, X-Poll-Interval, " +
+			"X-GitHub-Media-Type, X-GitHub-SSO, X-GitHub-Request-Id, Deprecation, Sunset",
 		"Content-Security-Policy": "default-src 'none'",
 		"Referrer-Policy":         "origin-when-cross-origin, strict-origin-when-cross-origin",
 		"Server":                  "github.com",
@@ -366,7 +366,12 @@ func (p *reply) common(c call, route route) {
 			p.header.Set(name, value)
 		}
 	}
-	if c.access != nil && !c.access.Classic && route.needs != "" {
+	switch {
+	case c.access == nil:
+	case c.access.Classic:
+		p.header.Set("X-Oauth-Scopes", c.access.scopes())
+		p.header.Set("X-Accepted-Oauth-Scopes", "repo")
+	case route.needs != "":
 		p.header.Set("X-Accepted-Github-Permissions", strings.TrimSuffix(route.needs, "!"))
 	}
 }

@@ -99,6 +99,11 @@ func (w *world) read(at string, into any, headers ...string) http.Header {
 // wants is the header of a request with a token.
 func wants(token string) string { return "Authorization: Bearer " + token }
 
+// may is the header of a token with one permission, a job's if it is nobody's.
+func (w *world) may(login, permission, level string) string {
+	return wants(w.AccessToken(githubtest.Access{User: login, Permissions: map[string]string{permission: level}}))
+}
+
 // message is what an error says.
 func (g got) message() string {
 	var body struct{ Message string }
@@ -157,7 +162,8 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 5 {
-		if _, err := w.PutArtifact(githubtest.Artifact{Run: run.ID, Name: "a", Blob: blob, Size: blob.Size()}); err != nil {
+		a := githubtest.Artifact{Run: run.ID, Name: "a", Blob: blob, Size: blob.Size()}
+		if _, err := w.PutArtifact(a); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -169,7 +175,8 @@ func TestPages(t *testing.T) {
 		links []string
 	}{
 		{at, 2, []string{page("2") + `"next"`, page("3") + `"last"`}},
-		{at + "&page=2", 2, []string{page("1") + `"prev"`, page("3") + `"next"`, page("3") + `"last"`, page("1") + `"first"`}},
+		{at + "&page=2", 2, []string{page("1") + `"prev"`, page("3") + `"next"`, page("3") + `"last"`,
+			page("1") + `"first"`}},
 		{at + "&page=3", 1, []string{page("2") + `"prev"`, page("1") + `"first"`}},
 		{at + "&page=9", 0, []string{page("3") + `"prev"`, page("1") + `"first"`}},
 		{"/repos/acme/widget/actions/artifacts?per_page=500", 5, nil},
@@ -190,7 +197,8 @@ func TestPages(t *testing.T) {
 			}
 		}
 		for i, link := range links {
-			if i >= len(test.links) || !strings.HasSuffix(link, test.links[i]) || !strings.Contains(link, "/repositories/") {
+			if i >= len(test.links) || !strings.HasSuffix(link, test.links[i]) ||
+				!strings.Contains(link, "/repositories/") {
 				t.Errorf("%s: link %d: got %s", test.at, i, link)
 			}
 		}
@@ -207,7 +215,9 @@ func TestPages(t *testing.T) {
 func TestVersions(t *testing.T) {
 	w := start(t)
 	w.PutRepository(githubtest.Repository{Name: "acme/widget"})
-	for version, downloads := range map[string]bool{"": true, githubtest.Version2022: true, githubtest.Version2026: false} {
+	for version, downloads := range map[string]bool{
+		"": true, githubtest.Version2022: true, githubtest.Version2026: false,
+	} {
 		var body map[string]any
 		header := w.read("/repos/acme/widget", &body, "X-GitHub-Api-Version: "+version)
 		if _, has := body["has_downloads"]; has != downloads {
@@ -232,8 +242,10 @@ func TestUnchangedCostsNothing(t *testing.T) {
 	if again.status != 304 || len(again.raw) != 0 {
 		t.Errorf("want 304, got %d %s", again.status, again.raw)
 	}
-	if a, b := first.header.Get("X-RateLimit-Remaining"), again.header.Get("X-RateLimit-Remaining"); a != "999" || a != b {
-		t.Errorf("want 999 requests left after both, got %s and %s", a, b)
+	for _, g := range []got{first, again} {
+		if left := g.header.Get("X-RateLimit-Remaining"); left != "999" {
+			t.Errorf("want 999 requests left after both, got %s", left)
+		}
 	}
 	w.PutRepository(githubtest.Repository{Name: "acme/widget", DefaultBranch: "trunk"})
 	if g := w.get("/repos/acme/widget", wants(token), "If-None-Match: "+tag); g.status != 200 {

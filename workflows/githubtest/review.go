@@ -31,7 +31,8 @@ func (g *GitHub) Review(run int64, r Review) error {
 	}
 	var waiting []*Environment
 	for _, e := range g.pending(found) {
-		if slices.ContainsFunc(r.Environments, func(name string) bool { return strings.EqualFold(name, e.Name) }) {
+		named := func(name string) bool { return strings.EqualFold(name, e.Name) }
+		if slices.ContainsFunc(r.Environments, named) {
 			waiting = append(waiting, e)
 		}
 	}
@@ -68,7 +69,8 @@ func (g *GitHub) Bypass(run int64, environment, user, comment string) error {
 		}
 		g.user(user)
 		if g.behaviour.RecordsBypass {
-			g.record(found, Review{Environments: []string{e.Name}, User: user, State: "approved", Comment: comment})
+			g.record(found, Review{
+				Environments: []string{e.Name}, User: user, State: "approved", Comment: comment})
 		}
 		found.decide(e, "approved")
 		return nil
@@ -154,7 +156,7 @@ var errNonePending = &failure{status: http.StatusUnprocessableEntity, message: "
 // reviewer may not review are as if nothing waited for them.
 func (g *GitHub) review(r *Run, v Review, waiting []*Environment) ([]*Environment, error) {
 	if v.State != "approved" && v.State != "rejected" {
-		return nil, unprocessable("Invalid request.\n\n\"state\" is not one of \"approved\", \"rejected\".")
+		return nil, unprocessable("Invalid request.\n\n\"state\" is neither approved nor rejected.")
 	}
 	waiting = slices.DeleteFunc(waiting, func(e *Environment) bool { return !g.mayReview(r, e, v.User) })
 	if len(waiting) == 0 {
@@ -225,10 +227,13 @@ func (g *GitHub) reviewPending(c call) (answer, error) {
 		return answer{}, err
 	}
 	if asked.Comment == nil || asked.IDs == nil {
-		return answer{}, unprocessable("Invalid request.\n\n\"environment_ids\", \"state\", \"comment\" weren't supplied.")
+		return answer{}, unprocessable("Invalid request.\n\n\"environment_ids\", \"comment\" weren't supplied.")
 	}
-	waiting := slices.DeleteFunc(g.pending(r), func(e *Environment) bool { return !slices.Contains(asked.IDs, e.ID) })
-	done, err := g.review(r, Review{User: c.access.User, State: asked.State, Comment: *asked.Comment}, waiting)
+	waiting := slices.DeleteFunc(g.pending(r), func(e *Environment) bool {
+		return !slices.Contains(asked.IDs, e.ID)
+	})
+	review := Review{User: c.access.User, State: asked.State, Comment: *asked.Comment}
+	done, err := g.review(r, review, waiting)
 	var f *failure
 	if errors.As(err, &f) {
 		return answer{}, f
@@ -248,7 +253,8 @@ func (g *GitHub) deploymentJSON(r *Run, e *Environment) object {
 	return object{
 		"url": at, "id": n, "node_id": node("DE", n), "sha": r.SHA, "ref": r.Branch, "task": "deploy",
 		"payload": object{}, "original_environment": e.Name, "environment": e.Name, "description": nil,
-		"creator": g.userJSON(last.Actor), "created_at": stamp(last.Started), "updated_at": stamp(g.now()),
+		"creator":    g.userJSON(last.Actor),
+		"created_at": stamp(last.Started), "updated_at": stamp(g.now()),
 		"statuses_url": at + "/statuses", "repository_url": g.at(repo, ""),
 		"transient_environment": false, "production_environment": false, "performed_via_github_app": nil,
 	}

@@ -26,7 +26,7 @@ func (w *world) gate(e githubtest.Environment) githubtest.Environment {
 
 // person is the header of somebody who may review.
 func (w *world) person(login string) string {
-	return wants(w.AccessToken(githubtest.Access{User: login, Permissions: map[string]string{"deployments": "write"}}))
+	return w.may(login, "deployments", "write")
 }
 
 // status is that of the publish job of the last attempt.
@@ -144,7 +144,7 @@ func TestEnvironmentIsChanged(t *testing.T) {
 	w := start(t)
 	alice := w.PutUser(githubtest.User{Login: "alice"})
 	w.PutRepository(githubtest.Repository{Name: "acme/widget"})
-	admin := wants(w.AccessToken(githubtest.Access{User: "carol", Permissions: map[string]string{"administration": "write"}}))
+	admin := w.may("carol", "administration", "write")
 	const at = "/repos/acme/widget/environments/release%2Fpypi"
 	body := fmt.Sprintf(`{"wait_timer":0,"prevent_self_review":true,"can_admins_bypass":false,
 		"reviewers":[{"type":"User","id":%d}],
@@ -207,7 +207,8 @@ func TestReview(t *testing.T) {
 		{"somebody of the team", managers, "bob", "approved", 200, "", "queued"},
 		{"a rejection", managers, "bob", "rejected", 200, "", "failure"},
 		{"who started it", managers, "alice", "approved", 422, none, "waiting"},
-		{"who started it, and it is allowed", githubtest.Environment{Reviewers: []string{"alice"}}, "alice", "approved", 200, "", "queued"},
+		{"who started it, and it is allowed", githubtest.Environment{Reviewers: []string{"alice"}},
+			"alice", "approved", 200, "", "queued"},
 		{"a stranger", managers, "mallory", "approved", 422, none, "waiting"},
 		{"nothing of the kind", managers, "bob", "perhaps", 422, "", "waiting"},
 		{"a job's token", managers, "", "approved", 403, "", "waiting"},
@@ -245,17 +246,22 @@ func TestReview(t *testing.T) {
 	}
 }
 
+// approval is somebody's click.
+func approval(login string) githubtest.Review {
+	return githubtest.Review{Environments: []string{"pypi"}, User: login, State: "approved", Comment: "yes"}
+}
+
 func TestReviewIsAskedForOnce(t *testing.T) {
 	w := start(t)
 	e := w.gate(githubtest.Environment{Reviewers: []string{"bob", "carol"}})
-	if err := w.Review(88, githubtest.Review{Environments: []string{"pypi"}, User: "bob", State: "approved"}); err != nil {
+	if err := w.Review(88, approval("bob")); err != nil {
 		t.Fatal(err)
 	}
 	body := `{"environment_ids":[` + strconv.FormatInt(e.ID, 10) + `],"state":"approved","comment":""}`
 	if g := w.do("POST", gateRun+"/pending_deployments", body, w.person("carol")); g.status != 422 {
 		t.Errorf("a second approval: got %d %s", g.status, g.raw)
 	}
-	if err := w.Review(88, githubtest.Review{Environments: []string{"pypi"}, User: "carol", State: "approved"}); err == nil {
+	if err := w.Review(88, approval("carol")); err == nil {
 		t.Error("want a refusal")
 	}
 	for _, wrong := range []string{`{}`, `{"environment_ids":[1],"state":"approved"}`} {
@@ -272,15 +278,15 @@ func TestApprovalsOverAttempts(t *testing.T) {
 		status    string
 		approvals []string
 	}{
-		{"asks again", githubtest.Behaviour{}, "waiting", []string{"bob: approved: one"}},
+		{"asks again", githubtest.Behaviour{}, "waiting", []string{"bob: approved: yes"}},
 		{"asks again and forgets", githubtest.Behaviour{ForgetsApprovals: true}, "waiting", nil},
-		{"carries over", githubtest.Behaviour{CarriesApprovals: true}, "queued", []string{"bob: approved: one"}},
+		{"carries over", githubtest.Behaviour{CarriesApprovals: true}, "queued", []string{"bob: approved: yes"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := start(t)
 			w.Behave(test.behaviour)
 			w.gate(githubtest.Environment{Reviewers: []string{"bob"}})
-			if err := w.Review(88, githubtest.Review{Environments: []string{"pypi"}, User: "bob", State: "approved", Comment: "one"}); err != nil {
+			if err := w.Review(88, approval("bob")); err != nil {
 				t.Fatal(err)
 			}
 			if err := w.Rerun(88, "alice", "publish"); err != nil {

@@ -71,22 +71,24 @@ func (g *GitHub) PutRuleset(r Ruleset) Ruleset {
 }
 
 var rulesetRoutes = []route{
-	{"GET /repos/{owner}/{repo}/branches", "contents=read", "branches/branches#list-branches", (*GitHub).listBranches},
-	{"GET /repos/{owner}/{repo}/branches/{branch...}", "contents=read", "branches/branches#get-a-branch",
-		(*GitHub).getBranch},
-	{"GET /repos/{owner}/{repo}/rulesets", "metadata=read", "repos/rules#get-all-repository-rulesets",
-		(*GitHub).listRulesets},
-	{"GET /repos/{owner}/{repo}/rulesets/{ruleset}", "metadata=read", "repos/rules#get-a-repository-ruleset",
-		(*GitHub).getRuleset},
-	{"GET /repos/{owner}/{repo}/rules/branches/{branch...}", "metadata=read", "repos/rules#get-rules-for-a-branch",
-		(*GitHub).listRules},
+	{"GET /repos/{owner}/{repo}/branches", "contents=read",
+		"branches/branches#list-branches", (*GitHub).listBranches},
+	{"GET /repos/{owner}/{repo}/branches/{branch...}", "contents=read",
+		"branches/branches#get-a-branch", (*GitHub).getBranch},
+	{"GET /repos/{owner}/{repo}/rulesets", "metadata=read",
+		"repos/rules#get-all-repository-rulesets", (*GitHub).listRulesets},
+	{"GET /repos/{owner}/{repo}/rulesets/{ruleset}", "metadata=read",
+		"repos/rules#get-a-repository-ruleset", (*GitHub).getRuleset},
+	{"GET /repos/{owner}/{repo}/rules/branches/{branch...}", "metadata=read",
+		"repos/rules#get-rules-for-a-branch", (*GitHub).listRules},
 }
 
 func (g *GitHub) listBranches(c call) (answer, error) {
 	var items []any
+	want := c.URL.Query().Get("protected")
 	for _, ref := range slices.Sorted(maps.Keys(g.refs[c.repo.ID])) {
 		name, branch := strings.CutPrefix(ref, "refs/heads/")
-		if want := c.URL.Query().Get("protected"); !branch || want != "" && want != fmt.Sprint(g.protects(c.repo, name)) {
+		if !branch || want != "" && want != fmt.Sprint(g.protects(c.repo, name)) {
 			continue
 		}
 		sha := g.refs[c.repo.ID][ref]
@@ -105,7 +107,8 @@ func (g *GitHub) getBranch(c call) (answer, error) {
 	}
 	o := g.branchJSON(c.repo, name)
 	o["commit"] = g.commitJSON(c.repo, commit.commit)
-	o["_links"] = object{"self": g.at(c.repo, "/branches/"+escapePath(name)), "html": pageOf(c.repo, "/tree/"+escapePath(name))}
+	o["_links"] = object{"self": g.at(c.repo, "/branches/"+escapePath(name)),
+		"html": pageOf(c.repo, "/tree/"+escapePath(name))}
 	return ok(o)
 }
 
@@ -138,9 +141,10 @@ func (g *GitHub) rulesetsOf(repo *Repository, parents bool) (found []Ruleset) {
 
 func (g *GitHub) listRulesets(c call) (answer, error) {
 	query := c.URL.Query()
+	targets := strings.Split(query.Get("targets"), ",")
 	var items []any
 	for _, r := range g.rulesetsOf(c.repo, query.Get("includes_parents") != "false") {
-		if targets := query.Get("targets"); targets == "" || slices.Contains(strings.Split(targets, ","), r.Target) {
+		if targets[0] == "" || slices.Contains(targets, r.Target) {
 			items = append(items, g.rulesetJSON(c.repo, r))
 		}
 	}
@@ -157,7 +161,8 @@ func (g *GitHub) getRuleset(c call) (answer, error) {
 			continue
 		}
 		o := g.rulesetJSON(c.repo, r)
-		o["conditions"] = object{"ref_name": object{"include": orEmpty(r.Include), "exclude": orEmpty(r.Exclude)}}
+		o["conditions"] = object{"ref_name": object{
+			"include": orEmpty(r.Include), "exclude": orEmpty(r.Exclude)}}
 		rules := []any{}
 		for _, rule := range r.Rules {
 			rules = append(rules, rule.json())
@@ -207,8 +212,9 @@ func (r Ruleset) source() string {
 func (g *GitHub) rulesetJSON(repo *Repository, r Ruleset) object {
 	at := fmt.Sprintf("/rulesets/%d", r.ID)
 	return object{
-		"id": r.ID, "node_id": node("RRS", r.ID), "name": r.Name, "target": r.Target, "enforcement": r.Enforcement,
-		"source_type": r.source(), "source": r.Repository, "created_at": stamp(g.start), "updated_at": stamp(g.start),
+		"id": r.ID, "node_id": node("RRS", r.ID), "name": r.Name, "target": r.Target,
+		"enforcement": r.Enforcement, "source_type": r.source(), "source": r.Repository,
+		"created_at": stamp(g.start), "updated_at": stamp(g.start),
 		"_links": object{"self": object{"href": g.at(repo, at)},
 			"html": object{"href": pageOf(repo, fmt.Sprintf("/rules/%d", r.ID))}},
 	}
@@ -218,12 +224,14 @@ func (g *GitHub) rulesetJSON(repo *Repository, r Ruleset) object {
 func (g *GitHub) rulesFor(repo *Repository, branch string) []any {
 	var rules []any
 	for _, r := range g.rulesetsOf(repo, true) {
-		if r.Target != "branch" || r.Enforcement != "active" || !r.covers("refs/heads/"+branch, repo.DefaultBranch) {
+		holds := r.Target == "branch" && r.Enforcement == "active"
+		if !holds || !r.covers("refs/heads/"+branch, repo.DefaultBranch) {
 			continue
 		}
 		for _, rule := range r.Rules {
 			o := rule.json()
-			o["ruleset_source_type"], o["ruleset_source"], o["ruleset_id"] = r.source(), r.Repository, r.ID
+			o["ruleset_id"] = r.ID
+			o["ruleset_source_type"], o["ruleset_source"] = r.source(), r.Repository
 			rules = append(rules, o)
 		}
 	}
@@ -238,7 +246,8 @@ func (g *GitHub) listRules(c call) (answer, error) {
 func (r Ruleset) covers(ref, byDefault string) bool {
 	among := func(patterns []string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool {
-			return p == "~ALL" || p == "~DEFAULT_BRANCH" && ref == "refs/heads/"+byDefault || matches(p, ref)
+			return p == "~ALL" || matches(p, ref) ||
+				p == "~DEFAULT_BRANCH" && ref == "refs/heads/"+byDefault
 		})
 	}
 	return among(r.Include) && !among(r.Exclude)

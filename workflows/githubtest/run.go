@@ -121,12 +121,27 @@ func (g *GitHub) PutRun(r Run) Run {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.complete(&r)
-	stored := r
-	stored.Attempts = slices.Clone(r.Attempts)
-	for i, a := range stored.Attempts {
-		stored.Attempts[i].Jobs = slices.Clone(a.Jobs)
-	}
+	stored := r.clone()
 	g.runs[r.ID] = &stored
+	return r
+}
+
+// Run is a run as it is now, with what reviews made of its jobs.
+func (g *GitHub) Run(id int64) (Run, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.runs[id]
+	if r == nil {
+		return Run{}, false
+	}
+	return r.clone(), true
+}
+
+func (r Run) clone() Run {
+	r.Attempts = slices.Clone(r.Attempts)
+	for i, a := range r.Attempts {
+		r.Attempts[i].Jobs = slices.Clone(a.Jobs)
+	}
 	return r
 }
 
@@ -225,7 +240,9 @@ func (r *Run) outcome(attempt int) (status string, conclusion any) {
 			return status, nil
 		}
 	}
-	for _, conclusion := range []string{"failure", "timed_out", "cancelled", "action_required", "success"} {
+	for _, conclusion := range []string{
+		"failure", "timed_out", "cancelled", "action_required", "success",
+	} {
 		if has[conclusion] {
 			return "completed", conclusion
 		}
@@ -463,8 +480,9 @@ func (g *GitHub) runJSON(r *Run, attempt int) object {
 		"event": r.Event, "status": status, "conclusion": conclusion, "workflow_id": r.workflowID(),
 		"check_suite_id": suite, "check_suite_node_id": node("CS", suite),
 		"url": g.at(repo, at), "html_url": pageOf(repo, at), "pull_requests": []any{},
-		"created_at": stamp(r.Created), "updated_at": stamp(a.updated()), "run_started_at": stamp(a.Started),
-		"actor": g.userJSON(r.Actor), "triggering_actor": g.userJSON(a.Actor), "run_attempt": attempt,
+		"created_at": stamp(r.Created), "updated_at": stamp(a.updated()),
+		"run_started_at": stamp(a.Started),
+		"actor":          g.userJSON(r.Actor), "triggering_actor": g.userJSON(a.Actor), "run_attempt": attempt,
 		"referenced_workflows": r.called(), "previous_attempt_url": nil,
 		"check_suite_url": g.at(repo, fmt.Sprintf("/check-suites/%d", suite)),
 		"workflow_url":    g.at(repo, fmt.Sprintf("/actions/workflows/%d", r.workflowID())),
@@ -519,7 +537,8 @@ func (g *GitHub) jobJSON(r *Run, attempt int, j Job) object {
 		"run_url": g.at(repo, run), "url": g.at(repo, fmt.Sprintf("/actions/jobs/%d", j.ID)),
 		"html_url":      pageOf(repo, fmt.Sprintf("%s/job/%d", run, j.ID)),
 		"check_run_url": g.at(repo, fmt.Sprintf("/check-runs/%d", j.ID)),
-		"status":        j.Status, "conclusion": nil, "name": j.Name, "labels": j.Labels, "steps": j.steps(),
+		"status":        j.Status, "conclusion": nil, "name": j.Name,
+		"labels": j.Labels, "steps": j.steps(),
 		"created_at": stamp(j.Started), "started_at": stamp(j.Started), "completed_at": nil,
 	}
 	if j.Conclusion != "" {
@@ -534,9 +553,8 @@ func (g *GitHub) jobJSON(r *Run, attempt int, j Job) object {
 
 func (r Runner) describe(job object) {
 	if r.none == null {
-		for _, name := range []string{"runner_id", "runner_name", "runner_group_id", "runner_group_name"} {
-			job[name] = nil
-		}
+		job["runner_id"], job["runner_name"] = nil, nil
+		job["runner_group_id"], job["runner_group_name"] = nil, nil
 		return
 	}
 	job["runner_id"], job["runner_name"] = r.ID, r.Name

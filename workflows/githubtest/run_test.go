@@ -207,7 +207,8 @@ func TestArtifactIsDownloaded(t *testing.T) {
 	} {
 		found := w.artifacts("?name=" + test.artifact.Name)
 		sum := sha256.Sum256([]byte(test.content))
-		if len(found) != 1 || *found[0].Digest != "sha256:"+hex.EncodeToString(sum[:]) || found[0].Size != int64(len(test.content)) {
+		if len(found) != 1 || *found[0].Digest != "sha256:"+hex.EncodeToString(sum[:]) ||
+			found[0].Size != int64(len(test.content)) {
 			t.Fatalf("got %+v", found)
 		}
 		redirect := w.get(found[0].URL, wants(token))

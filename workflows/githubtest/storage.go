@@ -57,6 +57,17 @@ func (g *GitHub) sign(b blob, good time.Duration) (string, error) {
 	return g.storage + b.path + "?" + query.Encode(), nil
 }
 
+// sendTo sends the caller to a blob.
+func (g *GitHub) sendTo(b blob, good time.Duration) (answer, error) {
+	to, err := g.sign(b, good)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusFound, header: http.Header{
+		"Location": {to}, "Content-Type": {"text/html;charset=utf-8"},
+	}}, nil
+}
+
 // signature covers the path and every other parameter.
 func (g *GitHub) signature(path string, query url.Values) string {
 	query = url.Values(http.Header(query).Clone())
@@ -106,10 +117,12 @@ func (g *GitHub) openBlob(r *http.Request) (blob, error) {
 	case header == "":
 	case len(header) > 7 && strings.EqualFold(header[:7], "bearer "):
 		return blob{}, &azureError{http.StatusUnauthorized, "InvalidAuthenticationInfo",
-			"Server failed to authenticate the request. Please refer to the information in the www-authenticate header."}
+			"Server failed to authenticate the request. " +
+				"Please refer to the information in the www-authenticate header."}
 	default:
 		return blob{}, &azureError{http.StatusBadRequest, "InvalidAuthenticationInfo",
-			"Authentication information is not given in the correct format. Check the value of Authorization header."}
+			"Authentication information is not given in the correct format. " +
+				"Check the value of Authorization header."}
 	}
 	query := r.URL.Query()
 	ends, err := time.Parse(signed, query.Get("se"))
@@ -121,7 +134,8 @@ func (g *GitHub) openBlob(r *http.Request) (blob, error) {
 	}
 	b, known := g.blobs[r.URL.Path]
 	if !known {
-		return blob{}, &azureError{http.StatusNotFound, "BlobNotFound", "The specified blob does not exist."}
+		return blob{}, &azureError{http.StatusNotFound, "BlobNotFound",
+			"The specified blob does not exist."}
 	}
 	return b, nil
 }
@@ -151,6 +165,7 @@ func refuseBlob(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("x-ms-error-code", e.code)
 	w.WriteHeader(e.status)
-	fmt.Fprintf(w, "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:%s\nTime:%s</Message></Error>",
-		e.code, e.message, w.Header().Get("x-ms-request-id"), time.Now().UTC().Format(time.RFC3339Nano))
+	fmt.Fprintf(w, "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?>"+
+		"<Error><Code>%s</Code><Message>%s\nRequestId:%s\nTime:%s</Message></Error>", e.code, e.message,
+		w.Header().Get("x-ms-request-id"), time.Now().UTC().Format(time.RFC3339Nano))
 }
