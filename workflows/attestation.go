@@ -13,11 +13,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/klauspost/compress/snappy"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging/dist"
@@ -31,13 +29,11 @@ const readAttestations = "attestations: read"
 // maxAttestations bounds what is stored for one digest.
 const maxAttestations = 500
 
-// attestations is a page of GitHub's list. Bundles stood in it until 2026-07-16
-// and are null now.
-type attestations struct {
-	Attestations []struct {
-		Bundle    json.RawMessage `json:"bundle"`
-		BundleURL string          `json:"bundle_url"`
-	} `json:"attestations"`
+// attestation is one in GitHub's list. Its bundle stood there until 2026-07-16
+// and is null now.
+type attestation struct {
+	Bundle    json.RawMessage `json:"bundle"`
+	BundleURL string          `json:"bundle_url"`
 }
 
 // Attestations asks for the build provenance that the repository has for a
@@ -45,70 +41,77 @@ type attestations struct {
 // immutable releases, are not provenance and are passed over. What comes back
 // is a claim: everything can be stored there, and deleted again.
 func (c *Client) Attestations(ctx context.Context, repository string, digest dist.Digest) ([]attest.Bundle, error) {
+	listed, err := c.attested(ctx, repository, digest)
+	if err != nil {
+		return nil, err
+	}
+	var bundles []attest.Bundle
+	for _, a := range listed {
+		found, err := c.bundlesOf(ctx, a, digest)
+		if err != nil {
+			return nil, err
+		}
+		bundles = append(bundles, found...)
+	}
+	return bundles, nil
+}
+
+// attested lists the attestations of a digest. GitHub has them by cursor, and
+// says 404 or 422 where there are none.
+func (c *Client) attested(ctx context.Context, repository string, digest dist.Digest) (all []attestation, err error) {
 	path, err := pathOf(repository)
 	if err != nil {
 		return nil, err
 	}
 	q := question{path: path + "/attestations/" + digest.String(), needs: readAttestations, about: repository}
-	var bundles []attest.Bundle
-	count := 0
-	for after, more := "", true; more; {
-		q.query = url.Values{"per_page": {strconv.Itoa(perPage)}}
-		if after != "" {
-			q.query.Set("after", after)
-		}
+	q.query = url.Values{"per_page": {strconv.Itoa(perPage)}}
+	for range maxPages {
 		a, err := c.ask(ctx, q)
-		if failed(err, http.StatusNotFound, http.StatusUnprocessableEntity) {
-			return bundles, nil
+		if failed(err, http.StatusNotFound, http.StatusUnprocessableEntity) && len(all) == 0 {
+			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		var page attestations
+		var page struct {
+			Attestations []attestation `json:"attestations"`
+		}
 		if err := a.decode(q, &page); err != nil {
 			return nil, err
 		}
-		if count += len(page.Attestations); count > maxAttestations {
-			return nil, fmt.Errorf("GitHub, %s: want at most %d attestations, got more", q.path, maxAttestations)
+		if all = append(all, page.Attestations...); len(all) > maxAttestations {
+			break
 		}
-		for _, item := range page.Attestations {
-			found, err := c.bundlesOf(ctx, item.Bundle, item.BundleURL, digest)
-			if err != nil {
-				return nil, err
-			}
-			bundles = append(bundles, found...)
+		after := nextCursor(a.header)
+		if after == "" {
+			return all, nil
 		}
-		last := after
-		after, more = nextCursor(a.header)
-		more = more && after != last && len(page.Attestations) > 0
+		q.query.Set("after", after)
 	}
-	return bundles, nil
+	return nil, fmt.Errorf("GitHub, %s: want at most %d attestations, got more", q.path, maxAttestations)
 }
 
-// nextCursor is where the next page begins, as the Link header has it. Only the
-// cursor is taken from it, never the address.
-func nextCursor(header http.Header) (after string, more bool) {
+// nextCursor is where the next page begins, as the Link header has it, or "".
+// Only the cursor is taken from it, never the address.
+func nextCursor(header http.Header) string {
 	for link := range strings.SplitSeq(header.Get("Link"), ",") {
 		address, params, _ := strings.Cut(strings.TrimSpace(link), ";")
 		if strings.TrimSpace(params) != `rel="next"` {
 			continue
 		}
-		u, err := url.Parse(strings.Trim(address, "<>"))
-		if err != nil {
-			return "", false
+		if u, err := url.Parse(strings.Trim(address, "<>")); err == nil {
+			return u.Query().Get("after")
 		}
-		after = u.Query().Get("after")
-		return after, after != ""
 	}
-	return "", false
+	return ""
 }
 
 // bundlesOf reads the bundle of one attestation, if it is provenance.
-func (c *Client) bundlesOf(ctx context.Context, inline json.RawMessage, address string, digest dist.Digest) ([]attest.Bundle, error) {
-	raw := []byte(inline)
-	if address != "" {
+func (c *Client) bundlesOf(ctx context.Context, a attestation, digest dist.Digest) ([]attest.Bundle, error) {
+	raw := []byte(a.Bundle)
+	if a.BundleURL != "" {
 		var err error
-		if raw, err = c.bundle(ctx, address); err != nil {
+		if raw, err = c.bundle(ctx, a.BundleURL); err != nil {
 			return nil, fmt.Errorf("the attestation of %s: %w", digest, err)
 		}
 	}
@@ -211,73 +214,4 @@ func bundleTooLarge() error {
 func bundleRefused(id rule.ID, want, got string) error {
 	return rule.Refusals{{File: "attestation", Rule: id, Want: want, Got: got,
 		Hint: "the attestation that GitHub stores is damaged; attest the build again"}}
-}
-
-// AddAttestations adds to each candidate the build provenance that the
-// repository has for it. An attestation is about many files as a rule: the
-// first file is asked for by itself, and those that its bundles cover are not
-// asked for again.
-func (c *Client) AddAttestations(ctx context.Context, repository string, candidates []attest.Candidate) error {
-	pool := &pool{}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	first := true
-	for i := range candidates {
-		f := candidates[i].File
-		if f.IsZero() {
-			continue
-		}
-		ask := func() error {
-			if pool.covers(f) {
-				return nil
-			}
-			bundles, err := c.Attestations(ctx, repository, f.Digest())
-			pool.add(bundles)
-			return err
-		}
-		if first {
-			if err := ask(); err != nil {
-				return err
-			}
-			first = false
-			continue
-		}
-		group.Go(ask)
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for i, candidate := range candidates {
-		if !candidate.File.IsZero() {
-			candidates[i].Bundles = append(slices.Clip(candidate.Bundles), pool.of(candidate.File)...)
-		}
-	}
-	return nil
-}
-
-// pool is all bundles that have come so far.
-type pool struct {
-	mu      sync.Mutex
-	bundles []attest.Bundle
-}
-
-func (p *pool) add(bundles []attest.Bundle) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.bundles = append(p.bundles, bundles...)
-}
-
-func (p *pool) covers(f dist.File) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.bundles, func(b attest.Bundle) bool { return b.Covers(f) })
-}
-
-func (p *pool) of(f dist.File) (bundles []attest.Bundle) {
-	for _, b := range p.bundles {
-		if b.Names(f) {
-			bundles = append(bundles, b)
-		}
-	}
-	return bundles
 }

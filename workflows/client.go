@@ -142,6 +142,7 @@ type question struct {
 	needs string // the permission that the answer takes: "actions: read"
 	about string // the repository, "owner/name"
 	sends bool   // the answer is where else to go
+	body  any    // of a question that is posted; it changes nothing, so it can be asked again
 }
 
 // answer is what the API said: a body, or where to go.
@@ -183,7 +184,11 @@ func (c *Client) once(ctx context.Context, q question) (answer, error) {
 	if len(q.query) > 0 {
 		path += "?" + q.query.Encode()
 	}
-	request, err := gh.NewRequest(http.MethodGet, path, nil)
+	method := http.MethodGet
+	if q.body != nil {
+		method = http.MethodPost
+	}
+	request, err := gh.NewRequest(method, path, q.body)
 	if err != nil {
 		return answer{}, backoff.Permanent(err)
 	}
@@ -298,7 +303,8 @@ func pauseOf(response *http.Response, message string, now time.Time) (time.Durat
 	if err == nil && header.Get("X-RateLimit-Remaining") == "0" {
 		return max(time.Unix(reset, 0).Sub(now), 0) + time.Second, true
 	}
-	if status == http.StatusTooManyRequests || strings.Contains(message, "secondary rate limit") {
+	if status == http.StatusTooManyRequests || strings.Contains(message, "secondary rate limit") ||
+		strings.Contains(message, "abuse detection") {
 		return limitWait, true
 	}
 	return 0, false

@@ -68,6 +68,7 @@ func TestTheTokenStaysWithTheAPI(t *testing.T) {
 }
 
 func TestFailuresThatPass(t *testing.T) {
+	t.Parallel()
 	for name, faults := range map[string][]githubtest.Fault{
 		"server errors":                  {githubtest.ServerError(502), githubtest.ServerError(503), githubtest.ServerError(500)},
 		"an answer that breaks off":      {githubtest.Broken()},
@@ -103,6 +104,7 @@ func TestFailuresThatPass(t *testing.T) {
 // A limit that is reset soon is waited for; one that is not is an error that
 // says when.
 func TestRequestsRunOut(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		left time.Duration
 		want string
@@ -136,6 +138,7 @@ func TestRequestsRunOut(t *testing.T) {
 }
 
 func TestFailuresThatStay(t *testing.T) {
+	t.Parallel()
 	reader := githubtest.Access{Permissions: map[string]string{"actions": "read"}}
 	for name, c := range map[string]struct {
 		access   githubtest.Access
