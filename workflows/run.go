@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/go-github/v62/github"
 
@@ -41,6 +42,8 @@ type Attempt struct {
 	TriggeringActor Account `json:"triggeringActor"`
 	Status          string  `json:"status"`     // "completed" when it is
 	Conclusion      string  `json:"conclusion"` // "success", "failure", …; "" before it is completed
+
+	Started time.Time `json:"started"`
 }
 
 // Account is a person or a bot on GitHub. Its login can change hands, its id
@@ -192,6 +195,7 @@ func (w workflowRun) attempt(q question, asked Run, n int) (Attempt, error) {
 		Number: n, Workflow: file, Event: w.GetEvent(), HeadSHA: w.GetHeadSHA(), HeadBranch: w.GetHeadBranch(),
 		HeadRepository: w.GetHeadRepository().GetFullName(), Actor: account(w.GetActor()),
 		TriggeringActor: account(w.GetTriggeringActor()), Status: w.GetStatus(), Conclusion: w.GetConclusion(),
+		Started: w.GetRunStartedAt().Time,
 	}, nil
 }
 
