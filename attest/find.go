@@ -211,8 +211,22 @@ func (f *Found) parse() (BundleFiles, []Candidate, error) {
 	return bundles, bad, nil
 }
 
+// OpenRegular opens a file to be judged. What is no regular file, where opening
+// could wait for ever or reading never end, is refused.
+func OpenRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, rule.Refusals{{File: filepath.Base(path), Rule: rule.CandidateRegular, Want: "a regular file",
+			Got: info.Mode().Type().String(), Hint: "take it out of the folder"}}
+	}
+	return os.Open(path)
+}
+
 func readBundles(path string) ([]Bundle, error) {
-	file, err := os.Open(path)
+	file, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

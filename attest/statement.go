@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"reflect"
 	"strings"
+	"unicode"
 
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 
@@ -151,9 +154,12 @@ func (s statement) about() string {
 }
 
 // checkKeys refuses JSON that two readers could understand differently: an
-// object with one key twice (encoding/json folds case, so twice in any case),
-// anything after the value, or nesting beyond reason.
+// object with one key twice, a key that we read written in another way (for
+// encoding/json folds case, and takes "ſubject" for "subject"), anything after
+// the value, or nesting beyond reason.
 func checkKeys(raw []byte) error {
+	known := keysOf(reflect.TypeFor[statement](), reflect.TypeFor[subject](), reflect.TypeFor[attestation](),
+		reflect.TypeFor[provenanceV1](), reflect.TypeFor[workflowParameters](), reflect.TypeFor[provenanceV02]())
 	tokens := json.NewDecoder(bytes.NewReader(raw))
 	type object struct {
 		keys map[string]bool // nil for an array
@@ -170,9 +176,12 @@ func checkKeys(raw []byte) error {
 		}
 		top := len(open) - 1
 		if text, ok := token.(string); ok && top >= 0 && open[top].key {
-			folded := strings.ToLower(text)
+			folded := fold(text)
 			if open[top].keys[folded] {
 				return fmt.Errorf("the key %q twice in one object", text)
+			}
+			if ours, ok := known[folded]; ok && ours != text {
+				return fmt.Errorf("the key %q for %q", text, ours)
 			}
 			open[top].keys[folded], open[top].key = true, false
 			continue
@@ -196,6 +205,34 @@ func checkKeys(raw []byte) error {
 			return errors.New("JSON nested too deeply")
 		}
 	}
+}
+
+// keysOf are the keys of the structs, by what each folds to.
+func keysOf(types ...reflect.Type) map[string]string {
+	keys := map[string]string{}
+	for _, t := range types {
+		for t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
+			key, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			keys[fold(key)] = key
+			maps.Copy(keys, keysOf(t.Field(i).Type))
+		}
+	}
+	return keys
+}
+
+// fold is what encoding/json compares keys by: of all the runes that differ in
+// case alone, the first.
+func fold(key string) string {
+	return strings.Map(func(r rune) rune {
+		first := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			first = min(first, next)
+		}
+		return first
+	}, key)
 }
 
 // decodeStrictly decodes one JSON value, without doubled or unknown keys.

@@ -135,6 +135,28 @@ func TestEvidenceSaysWhatTheCertificateSays(t *testing.T) {
 	}
 }
 
+// A statement that another reader would read as being about something else is no
+// evidence: encoding/json takes "SUBJECT" and "ſubject" for "subject".
+func TestKeysAreWrittenInOneWay(t *testing.T) {
+	w := newWorld(t)
+	f := file(t, wheel, "bytes")
+	honest := string(sigstoretest.Provenance(w.claims, subjects(f)...))
+	for _, c := range []struct{ old, new string }{
+		{`"subject":`, `"SUBJECT":`},
+		{`"subject":`, `"\u017fubject":`},
+		{`"subject":`, `"subject":[{"name":"other","digest":{"sha256":"` + f.Digest().Hex() + `"}}],"\u017fubject":`},
+		{`"runDetails":`, `"runDetail\u017f":`},
+		{`"predicateType":`, `"PredicateType":`},
+	} {
+		raw, err := w.sigstore.Sign(w.claims, []byte(strings.Replace(honest, c.old, c.new, 1)))
+		check(t, err)
+		var refused rule.Refusals
+		if _, err := attest.ParseBundles("b", bytes.NewReader(raw)); !errors.As(err, &refused) {
+			t.Errorf("%s: got %v, want a refusal", c.new, err)
+		}
+	}
+}
+
 // A job whose identity differs in one claim is refused by the rule for it.
 // Everything else about it, the provenance included, is in order.
 func TestIdentityIsComparedWhole(t *testing.T) {

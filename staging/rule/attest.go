@@ -38,6 +38,7 @@ const (
 
 	CandidateMissing ID = "candidate-missing"
 	CandidateDoubled ID = "candidate-doubled"
+	CandidateRegular ID = "candidate-regular"
 )
 
 var attestStories = map[ID]string{
@@ -110,6 +111,8 @@ define. A parameter that nobody understands may have changed the build.`,
 build type defines must say what the certificate says, which the job cannot write.`,
 	CandidateMissing: `There is nothing to judge. An empty set is not a verified set: name the wheels and
 the sdist, or the folder that holds them.`,
+	CandidateRegular: `Something bears the name of a distribution or a bundle and is a pipe, a device, a
+socket or a folder. Reading it could wait for ever, and its bytes could be others each time.`,
 	CandidateDoubled: `Two candidates share one file name or the same bytes. PyPI accepts neither, and a
 reader could not tell which one was verified.`,
 }

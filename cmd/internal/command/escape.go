@@ -24,7 +24,7 @@ func plain(s string) string {
 		switch {
 		case r == ':' && last == ':':
 			b.WriteString(`\:`)
-		case unicode.IsPrint(r):
+		case isShown(r):
 			b.WriteRune(r)
 		default:
 			fmt.Fprintf(&b, `\u{%x}`, r)
@@ -32,6 +32,13 @@ func plain(s string) string {
 		last = r
 	}
 	return strings.ReplaceAll(b.String(), "##[", `##\[`)
+}
+
+// isShown tells whether a reader sees the rune and sees it alone. Marks change
+// the letter before them, and some letters and symbols have no picture.
+func isShown(r rune) bool {
+	return unicode.IsPrint(r) && r != '\u2800' &&
+		!unicode.In(r, unicode.M, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // ascii is JSON with every character outside of printable ASCII written as
@@ -49,5 +56,5 @@ func ascii(json []byte) []byte {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}
 	}
-	return []byte(b.String())
+	return []byte(strings.ReplaceAll(b.String(), "##[", `##\u005b`))
 }

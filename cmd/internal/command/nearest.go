@@ -24,11 +24,11 @@ func knownKeys(t reflect.Type, prefix string) (keys []string) {
 	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct {
-		return knownKeys(t.Elem(), prefix+"NAME.")
-	}
 	if name := strings.TrimSuffix(prefix, "."); name != "" && !strings.HasSuffix(name, "NAME") {
 		keys = append(keys, name)
+	}
+	if t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct {
+		return append(keys, knownKeys(t.Elem(), prefix+"NAME.")...)
 	}
 	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
 		keys = append(keys, knownKeys(t.Field(i).Type, prefix+t.Field(i).Tag.Get("toml")+".")...)

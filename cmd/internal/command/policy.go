@@ -11,10 +11,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -200,11 +202,19 @@ func (p *policy) refuse(key, want, got string) rule.Refusals {
 
 // decodePolicy is strict: an unknown key is refused, with the nearest known one.
 func decodePolicy(file string, raw []byte, into *policyFile) error {
-	decoder := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields()
-	err := decoder.Decode(into)
+	var written map[string]any
+	err := toml.Unmarshal(raw, &written)
+	if err == nil {
+		err = exactKeys(file, written, "")
+	}
+	if err == nil {
+		err = toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields().Decode(into)
+	}
 	var unknown *toml.StrictMissingError
 	var wrong *toml.DecodeError
 	switch {
+	case errors.As(err, new(rule.Refusals)):
+		return err
 	case errors.As(err, &unknown):
 		var no rule.Refusals
 		for _, e := range unknown.Errors {
@@ -222,6 +232,47 @@ func decodePolicy(file string, raw []byte, into *policyFile) error {
 	case err != nil:
 		return rule.Refusals{{File: file, Rule: rule.PolicyValue,
 			Want: "TOML as the README shows it", Got: err.Error(), Hint: "correct the file"}}
+	}
+	return nil
+}
+
+// exactKeys refuses keys that are written otherwise than the schema has them:
+// the decoder takes NEED for need, and the last one wins. No value has a control
+// character, either, for a value is one line of what people read.
+func exactKeys(file string, table map[string]any, prefix string) error {
+	known := knownKeys(reflect.TypeFor[policyFile](), "")
+	for key, value := range table {
+		path := prefix + key
+		if named := prefix + "NAME"; slices.ContainsFunc(known, func(ours string) bool { return strings.HasPrefix(ours, named+".") }) {
+			path = named
+		}
+		i := slices.IndexFunc(known, func(ours string) bool { return strings.EqualFold(ours, path) })
+		if i >= 0 && known[i] != path && prefix != "people." {
+			return rule.Refusals{{File: file, Rule: rule.PolicyKey, Want: "the key " + known[i], Got: path,
+				Hint: "write it as the schema has it"}}
+		}
+		if err := exactValue(file, path+".", value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func exactValue(file, path string, value any) error {
+	switch value := value.(type) {
+	case map[string]any:
+		return exactKeys(file, value, path)
+	case []any:
+		for _, v := range value {
+			if err := exactValue(file, path, v); err != nil {
+				return err
+			}
+		}
+	case string:
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return rule.Refusals{{File: file, Rule: rule.PolicyValue, Want: strings.TrimSuffix(path, ".") + ": one line of text",
+				Got: value, Hint: "write each value by itself"}}
+		}
 	}
 	return nil
 }

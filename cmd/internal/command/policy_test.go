@@ -140,6 +140,35 @@ func TestAMalformedPolicyIsRefusedByName(t *testing.T) {
 	}
 }
 
+// A key has one spelling: the decoder would take the last of NEED and need.
+func TestKeysAndValuesAreWrittenInOneWay(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(project(t), "distgate.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ old, new string }{
+		{"need = 2", "need = 2\nNEED = 1"},
+		{"[people]", "[Approval]\nneed = 1\n[people]"},
+		{"[people]", "[People]\n999 = [\"mallory@example.org\"]\n[people]"},
+		{"[[root]]", "[[ROOT]]\nfile = \"other.json\"\n[[root]]"},
+		{"[index.", "[Index.other]\nenvironment = \"x\"\n[index."},
+		{"[build]", "[build]\nRunner = \"self-hosted\""},
+		{`["refs/tags/v*"]`, `["refs/tags/v*\nrefs/heads/*"]`},
+	} {
+		changed := bytes.Replace(raw, []byte(c.old), []byte(c.new), 1)
+		if bytes.Equal(changed, raw) {
+			t.Fatalf("the policy does not hold %q", c.old)
+		}
+		var refused rule.Refusals
+		if err := decodePolicy("distgate.toml", changed, new(policyFile)); !errors.As(err, &refused) {
+			t.Errorf("%q: got %v, want a refusal", c.new, err)
+		}
+	}
+	if err := decodePolicy("distgate.toml", raw, new(policyFile)); err != nil {
+		t.Errorf("as written: %v", err)
+	}
+}
+
 func TestNearestKey(t *testing.T) {
 	for unknown, want := range map[string]string{
 		"projct": "project", "build.repositry": "build.repository", "approval.maxage": "approval.max-age",

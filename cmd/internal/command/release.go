@@ -11,6 +11,7 @@ import (
 	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
 )
 
 // release is a release of the store, proven again under today's policy.
@@ -82,14 +83,21 @@ func listed(ctx context.Context, store *staging.Store, digest dist.Digest) (stag
 	return staging.Manifest{}, errors.Join(malformed.Err(), errors.New(digest.String()+" cannot be read from the store"))
 }
 
-// check counts the votes. Records that cannot be read are shown and decide
-// nothing.
+// check counts the votes. What is tagged as a record and is none is shown and
+// decides nothing; a record whose bytes are gone or damaged could have been a
+// no, and so nothing can be decided without it.
 func (r release) check(ctx context.Context, s Streams) (approval.Approved, error) {
 	records, malformed, err := r.store.Records(ctx, r.staged.Digest(), approval.RecordKind)
 	if err != nil {
 		return approval.Approved{}, err
 	}
 	printer{s.Err}.refusals(malformed)
+	for _, m := range malformed {
+		if m.Rule == rule.StoredBytes {
+			return approval.Approved{}, errors.New(m.File + " is missing or damaged, and could have been a rejection; " +
+				"restore it from another copy of the store")
+		}
+	}
 	return approval.Check(r.staged, records, r.policy.approval, s.Now())
 }
 

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -101,16 +103,21 @@ func leaveOut(found *attest.Found, must staging.Policy) (*attest.Found, rule.Ref
 		name := filepath.Base(path)
 		if _, out := must.LeavesOut(name); !out {
 			no = append(no, rule.Refusal{File: name, Rule: rule.FileUnknown, Want: "wheels, sdists and their bundles alone",
-				Got: "a file that is neither", Hint: "take it out of the folder, or add a [[build.leave-out]] to the policy, with files = \"" +
-					name + "\" and a reason"})
+				Got: "a file that is neither", Hint: "take it out of the folder, or add a [[build.leave-out]] to the policy, with files = " +
+					strconv.Quote(literal(name)) + " and a reason"})
 		}
 	}
 	return &keep, no
 }
 
+// literal is a pattern that matches the name alone, whatever is in it.
+func literal(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
 // putFile copies a distribution into the store, and opens it there.
 func putFile(ctx context.Context, store *staging.Store, path string, bar *progress) (dist.File, dist.Info, error) {
-	source, err := os.Open(path)
+	source, err := attest.OpenRegular(path)
 	if err != nil {
 		return dist.File{}, dist.Info{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ func TestStories(t *testing.T) {
 		Condition: func(name string) (bool, error) { return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "project": register, "exitcode": exitcode,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "pipe": pipe, "project": register, "exitcode": exitcode,
 		},
 	})
 }
@@ -162,6 +163,26 @@ func releaseDigest(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no digest in the output")
 	}
 	ts.Setenv(args[0], found)
+}
+
+// holding VAR TEXT: VAR becomes the path of the stored bytes that hold the text.
+func holding(ts *testscript.TestScript, _ bool, args []string) {
+	paths, err := filepath.Glob(ts.MkAbs("distgate-store/blobs/sha256/*"))
+	ts.Check(err)
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		ts.Check(err)
+		if bytes.Contains(raw, []byte(args[1])) {
+			ts.Setenv(args[0], path)
+			return
+		}
+	}
+	ts.Fatalf("nothing in the store holds %q", args[1])
+}
+
+// pipe FILE: a named pipe, which nobody ever writes to.
+func pipe(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
 }
 
 // append FILE OTHER: what the other file holds goes to the end of the first.

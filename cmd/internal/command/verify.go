@@ -220,7 +220,7 @@ func (j judge) verify(ctx context.Context, s Streams, found *attest.Found) (veri
 
 // inspectFile hashes a distribution where it lies, and opens it.
 func inspectFile(path string, bar *progress) (dist.File, dist.Info, error) {
-	source, err := os.Open(path)
+	source, err := attest.OpenRegular(path)
 	if err != nil {
 		return dist.File{}, dist.Info{}, err
 	}
