@@ -195,7 +195,7 @@ func (w workflowRun) attempt(q question, asked Run, n int) (Attempt, error) {
 		Number: n, Workflow: file, Event: w.GetEvent(), HeadSHA: w.GetHeadSHA(), HeadBranch: w.GetHeadBranch(),
 		HeadRepository: w.GetHeadRepository().GetFullName(), Actor: account(w.GetActor()),
 		TriggeringActor: account(w.GetTriggeringActor()), Status: w.GetStatus(), Conclusion: w.GetConclusion(),
-		Started: w.GetRunStartedAt().Time,
+		Started: w.GetRunStartedAt().UTC(),
 	}, nil
 }
 

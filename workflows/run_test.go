@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,8 +32,10 @@ func TestARunInItsAttempts(t *testing.T) {
 	f.check(err)
 	first := workflows.Attempt{Number: 1, Workflow: build, Event: "push", HeadSHA: given.SHA, HeadBranch: "main",
 		HeadRepository: repository, Actor: workflows.Account{ID: alice.ID, Login: "alice"},
-		TriggeringActor: workflows.Account{ID: alice.ID, Login: "alice"}, Status: "completed", Conclusion: "failure"}
+		TriggeringActor: workflows.Account{ID: alice.ID, Login: "alice"}, Status: "completed", Conclusion: "failure",
+		Started: given.Attempts[0].Started.UTC().Truncate(time.Second)}
 	second := first
+	second.Started = given.Attempts[1].Started.UTC().Truncate(time.Second)
 	second.Number, second.TriggeringActor = 2, workflows.Account{ID: 99, Login: "robot", Bot: true}
 	second.Status, second.Conclusion = "in_progress", ""
 	want := workflows.Run{Repository: repository, RepositoryID: repo.ID, ID: runID, Attempts: []workflows.Attempt{first, second}}
