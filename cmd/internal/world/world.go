@@ -77,6 +77,11 @@ func (w *World) start(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+	if _, err = w.serve(ctx, func(base string) (http.Handler, error) {
+		return w.github.Storage(base), nil
+	}); err != nil {
+		return err
+	}
 	if w.at.sigstore, err = w.serve(ctx, func(string) (http.Handler, error) {
 		if w.sigstore, err = sigstoretest.New(); err != nil {
 			return nil, err
@@ -160,6 +165,9 @@ func (w *World) SigstoreURL() string { return w.at.sigstore }
 
 // SimpleURL is what pip takes as its --index-url.
 func (w *World) SimpleURL() string { return w.at.index + "/simple/" }
+
+// GitHub is GitHub as everything in it comes to be: runs, artifacts, reviews.
+func (w *World) GitHub() *githubtest.GitHub { return w.github }
 
 // Index is the index as its administrators see it.
 func (w *World) Index() *pypitest.Index { return w.index }
