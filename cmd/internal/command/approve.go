@@ -146,7 +146,7 @@ func (r release) writeVote(s Streams, review approval.Review, decision approval.
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	printer{s.Err}.review(review)
+	printer{s.Err}.review(review, r.policy.address(r.index).Upload)
 	p := printer{s.Out}
 	p.line("written    %s", f.write)
 	p.field("release", r.staged.Digest().String())
@@ -171,7 +171,7 @@ func (r release) signed(ctx context.Context, s Streams, review approval.Review, 
 		return staging.Record{}, rule.Refusals{{File: f.key, Rule: rule.VoteSigner, Want: "a key of somebody on the policy's list",
 			Got: ssh.FingerprintSHA256(key.PublicKey()), Hint: "this key may not vote; who may stands in " + r.policy.table.Approval.Signers}}
 	}
-	if err := confirmVote(ctx, s, review, decision, person); err != nil {
+	if err := r.confirmVote(ctx, s, review, decision, person); err != nil {
 		return staging.Record{}, err
 	}
 	issued, err := r.issued(ctx, s, person)
@@ -253,9 +253,9 @@ func readVote(f voteFlags) (staging.Record, error) {
 
 // confirmVote shows what the person is about to sign and asks, on a terminal.
 // Elsewhere the whole digest on the command line is the decision.
-func confirmVote(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, person approval.Person) error {
+func (r release) confirmVote(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, person approval.Person) error {
 	p := printer{s.Err}
-	p.review(review)
+	p.review(review, r.policy.address(r.index).Upload)
 	if !s.Terminal {
 		return nil
 	}

@@ -46,6 +46,7 @@ type policyFile struct {
 	Index    map[string]indexTable `toml:"index"`
 	Publish  publishTable          `toml:"publish"`
 	Sigstore sigstoreTable         `toml:"sigstore"`
+	GitHub   githubTable           `toml:"github"`
 	Approval approvalTable         `toml:"approval"`
 	People   map[string][]string   `toml:"people"`
 }
@@ -103,11 +104,16 @@ type sigstoreTable struct {
 	Root   string `toml:"root"`
 }
 
+type githubTable struct {
+	API string `toml:"api"`
+}
+
 type approvalTable struct {
-	Need    int    `toml:"need"`
-	MaxAge  string `toml:"max-age"`
-	Signers string `toml:"signers"`
-	People  string `toml:"people"`
+	Need    int             `toml:"need"`
+	Roads   []approval.Road `toml:"roads"`
+	MaxAge  string          `toml:"max-age"`
+	Signers string          `toml:"signers"`
+	People  string          `toml:"people"`
 }
 
 // policy is distgate.toml and every file that it names, read and judged: what
@@ -399,18 +405,10 @@ func (p *policy) voting() (approval.Policy, error) {
 	if v.People != "" && v.People != "solo" {
 		return approval.Policy{}, p.refuse("approval.people", `"solo", or no such key`, v.People)
 	}
-	if v.Signers == "" {
-		return approval.Policy{}, p.refuse("approval.signers", "the path of an allowed_signers file", "")
-	}
-	raw, err := p.read(v.Signers)
-	if err != nil {
+	voting := approval.Policy{Need: v.Need, Roads: v.Roads, MaxAge: age, Solo: v.People == "solo"}
+	if voting.Signers, err = p.signers(); err != nil {
 		return approval.Policy{}, err
 	}
-	signers, err := approval.ParseAllowedSigners(v.Signers, bytes.NewReader(raw))
-	if err != nil {
-		return approval.Policy{}, err
-	}
-	voting := approval.Policy{Need: v.Need, MaxAge: age, Solo: v.People == "solo", Signers: signers}
 	for _, id := range slices.Sorted(maps.Keys(p.table.People)) {
 		if !isNumber(id) {
 			return approval.Policy{}, p.refuse("people", "GitHub's numeric user ids", id)
@@ -419,6 +417,23 @@ func (p *policy) voting() (approval.Policy, error) {
 		voting.People = append(voting.People, approval.Person{GitHub: github, Principals: p.table.People[id]})
 	}
 	return voting, nil
+}
+
+// signers are the keys that may vote. Where signed votes do not count, there may
+// be none.
+func (p *policy) signers() (approval.AllowedSigners, error) {
+	v := p.table.Approval
+	if v.Signers == "" && slices.Contains(v.Roads, approval.Environment) && !slices.Contains(v.Roads, approval.Signed) {
+		return approval.AllowedSigners{}, nil
+	}
+	if v.Signers == "" {
+		return approval.AllowedSigners{}, p.refuse("approval.signers", "the path of an allowed_signers file", "")
+	}
+	raw, err := p.read(v.Signers)
+	if err != nil {
+		return approval.AllowedSigners{}, err
+	}
+	return approval.ParseAllowedSigners(v.Signers, bytes.NewReader(raw))
 }
 
 // indexName is the index that a verb means: the one named, or the only one.
@@ -453,9 +468,8 @@ func (p policy) staging(index string) (staging.Policy, error) {
 	return s, nil
 }
 
-// index is the index to publish to. The two that everybody knows need no
-// addresses.
-func (p policy) index(name string) (*publish.Index, error) {
+// address is where an index is. The two that everybody knows need none.
+func (p policy) address(name string) publish.Address {
 	t := p.table.Index[name]
 	address := publish.Address{Name: name, Upload: t.Upload, Simple: t.Simple, Integrity: t.Integrity,
 		Files: t.Files, Audience: t.Audience, Patience: 15 * time.Minute}
@@ -465,6 +479,12 @@ func (p policy) index(name string) (*publish.Index, error) {
 	case bare && name == "testpypi":
 		address = publish.TestPyPI()
 	}
+	return address
+}
+
+// index is the index to publish to.
+func (p policy) index(name string) (*publish.Index, error) {
+	t, address := p.table.Index[name], p.address(name)
 	if t.Patience != "" {
 		patience, err := time.ParseDuration(t.Patience)
 		if err != nil {

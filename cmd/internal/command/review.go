@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging/dist"
 )
 
 func newReview(s Streams) *cobra.Command {
@@ -33,7 +35,7 @@ With --json it prints the same facts as JSON.`,
 			if f.json {
 				return emit(s.Out, review)
 			}
-			printer{s.Out}.review(review)
+			printer{s.Out}.review(review, r.policy.address(r.index).Upload)
 			return r.showStanding(c.Context(), s)
 		},
 	}
@@ -41,16 +43,17 @@ With --json it prints the same facts as JSON.`,
 	return c
 }
 
-// review shows the facts. A file's evidence is said once where all files have
-// the same.
-func (p printer) review(r approval.Review) {
+// review shows the facts: what goes where, who built it and whose word for that
+// is believed, and every file. What files have in common is said once.
+func (p printer) review(r approval.Review, upload string) {
 	p.line("%s %s for index %s, environment %s", r.Project, r.Version, r.Index, r.Environment)
 	p.field("release", r.Release.String())
-	p.field("source", r.Source.Repository)
-	p.field("commit", r.Source.Commit)
-	p.field("ref", r.Source.Ref)
-	for _, run := range runs(r) {
-		p.field("built by", run)
+	p.field("goes to", upload)
+	for _, b := range builders(r) {
+		p.evidence(b)
+	}
+	for _, root := range r.Roots {
+		p.field("believed", "trusted root "+rootName(r, root)+" "+root.String())
 	}
 	p.line("\n%s, %s", plural(len(r.Files), "file"), bytesText(r.Bytes))
 	for _, f := range r.Files {
@@ -76,18 +79,23 @@ func (p printer) review(r approval.Review) {
 	p.line("")
 }
 
-// runs are the workflow runs that built the files, each with what signed.
-func runs(r approval.Review) (list []string) {
-	seen := map[string]bool{}
+// builders are those who signed for the files, each said once.
+func builders(r approval.Review) []witnessed {
+	var all []attest.Evidence
 	for _, f := range r.Files {
-		for _, e := range f.Evidence {
-			text := e.Run + " on " + orNothing(e.Runner) + ", " + e.Trigger
-			if !seen[text] {
-				seen[text], list = true, append(list, text)
-			}
+		all = append(all, f.Evidence...)
+	}
+	return grouped(all)
+}
+
+// rootName is the policy file that holds a trusted root.
+func rootName(r approval.Review, root dist.Digest) string {
+	for _, f := range r.Policy.Files {
+		if f.Digest == root {
+			return f.Name
 		}
 	}
-	return list
+	return "of no policy file"
 }
 
 func (p printer) notes(notes []approval.Note) {

@@ -299,7 +299,9 @@ func grouped(evidence []attest.Evidence) (groups []witnessed) {
 		if i < 0 {
 			i, groups = len(groups), append(groups, witnessed{Evidence: e})
 		}
-		groups[i].kinds = append(groups[i].kinds, kind)
+		if !slices.Contains(groups[i].kinds, kind) {
+			groups[i].kinds = append(groups[i].kinds, kind)
+		}
 	}
 	return groups
 }
@@ -319,7 +321,8 @@ func (p printer) evidence(e witnessed) {
 		if e.Signer != e.Workflow {
 			p.field("signer", e.Signer)
 		}
-		p.field("run", e.Run)
+		p.field("run", e.Run+" ("+e.Trigger+")")
+		p.field("issuer", e.Issuer)
 	}
 	p.field("runner", orNothing(e.Runner)+" (certificate only: it speaks of the job that signed)")
 }
