@@ -24,10 +24,10 @@ import (
 // macosx_arm64, macosx_14_0_arm64 is a platform of its own.
 type FileSet struct {
 	Sdist    bool     `json:"sdist"`
-	Python   []string `json:"python"`
-	Platform []string `json:"platform"`
-	Except   []string `json:"except"`
-	Also     []string `json:"also"`
+	Python   []string `json:"python,omitempty"`
+	Platform []string `json:"platform,omitempty"`
+	Except   []string `json:"except,omitempty"`
+	Also     []string `json:"also,omitempty"`
 }
 
 // Expected is the files that releases must have: no other, none twice, and none

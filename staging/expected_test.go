@@ -202,6 +202,7 @@ func TestTablesThatDoNotSayWhatWasMeant(t *testing.T) {
 		"a Python of no known ABI":       {func(s *FileSet) { s.Python[0] = "jy27" }, "python: a word as cp313", `"jy27"`},
 		"a platform that is none":        {func(s *FileSet) { s.Platform[0] = "windows" }, "platform: a word as", `"windows"`},
 		"half a macOS version":           {func(s *FileSet) { s.Platform[0] = "macosx_11_arm64" }, "platform: a word as", `"macosx_11_arm64"`},
+		"a number with a zero before it": {func(s *FileSet) { s.Platform[0] = "manylinux_02_17_i686" }, "platform: a word as", `"manylinux_02_17_i686"`},
 		"no machine":                     {func(s *FileSet) { s.Platform[0] = "manylinux_2_28" }, "platform: a word as", `"manylinux_2_28"`},
 		"a star":                         {func(s *FileSet) { s.Platform[0] = "manylinux_*_x86_64" }, "platform: a word as", `"manylinux_*_x86_64"`},
 		"an ABI where a platform stands": {func(s *FileSet) { s.Also = []string{"cp311-abi3"} }, "also: a word as", `"cp311-abi3"`},

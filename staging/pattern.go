@@ -162,15 +162,15 @@ func (p pattern) example() string {
 func ownABI(s string) (python, abi string, ok bool) {
 	name := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyz")
 	switch version := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz"); {
-	case isDigits(version) && name == "cp"+version:
+	case isNumber(version) && name == "cp"+version:
 		return name, s, true
-	case isDigits(version) && s == "pp"+version:
+	case isNumber(version) && s == "pp"+version:
 		return s, "pypy" + version + "_pp*", true
-	case isDigits(version) && s == "graalpy"+version:
+	case isNumber(version) && s == "graalpy"+version:
 		return s, "graalpy*_" + version + "_native", true
 	}
 	for _, tag := range strings.Split(s, ".") {
-		if version, py := strings.CutPrefix(tag, "py"); !py || !isDigits(version) {
+		if version, py := strings.CutPrefix(tag, "py"); !py || !isNumber(version) {
 			return "", "", false
 		}
 	}
@@ -183,7 +183,7 @@ func (p pattern) openABI() string {
 	if before, after, star := strings.Cut(own, "*"); star {
 		number, ok := strings.CutPrefix(p.abi, before)
 		number, is := strings.CutSuffix(number, after)
-		if ok && is && isDigits(number) {
+		if ok && is && isNumber(number) {
 			return own
 		}
 	}
@@ -205,7 +205,7 @@ func platformTag(s string) (tag, star string, ok bool) {
 	want, have := numbers(family), 0
 	for {
 		number, after, more := strings.Cut(rest, "_")
-		if want == 0 || !more || !isDigits(number) {
+		if want == 0 || !more || !isNumber(number) {
 			break
 		}
 		rest, have = after, have+1
@@ -262,6 +262,9 @@ func isLowerTag(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+// isNumber tells whether s is a number without a sign and without zeros before it.
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == "" && (s == "0" || s[0] != '0')
+}
 
-func startsWithDigit(s string) bool { return s != "" && isDigits(s[:1]) }
+func startsWithDigit(s string) bool { return s != "" && isNumber(s[:1]) }
