@@ -16,7 +16,9 @@ const (
 	typeEmpty = "application/vnd.oci.empty.v1+json"
 
 	typeRelease   = "application/vnd.distgate.release.v1"       // artifact type
-	typeManifest  = "application/vnd.distgate.manifest.v1+json" // its config
+	typeHolding   = "application/vnd.distgate.holding.v1"       // artifact type: see holding
+	typeHeld      = "application/vnd.distgate.release.v1+json"  // its config: a release's image manifest, as a blob
+	typeManifest  = "application/vnd.distgate.manifest.v1+json" // a release's config
 	typeWheel     = "application/vnd.distgate.wheel.v1+zip"
 	typeSdist     = "application/vnd.distgate.sdist.v1.tar+gzip"
 	typeBundle    = "application/vnd.distgate.bundle.v1+json" // Sigstore bundle or PEP 740 attestation
@@ -123,6 +125,16 @@ func (x index) with(entry descriptor) index {
 }
 
 func byTag(d descriptor, tag string) int { return strings.Compare(d.tag(), tag) }
+
+// releases returns the entries whose tags are a release's.
+func (x index) releases() (list []descriptor) {
+	for _, entry := range x.Manifests {
+		if _, err := dist.ParseDigest("sha256:" + entry.tag()); err == nil {
+			list = append(list, entry)
+		}
+	}
+	return list
+}
 
 // under returns the entries whose tags begin so.
 func (x index) under(prefix string) (list []descriptor) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"runtime"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -27,7 +26,7 @@ func Open(ctx context.Context, s *Store, release dist.Digest, p Policy, v *attes
 	if err := p.check(); err != nil {
 		return Staged{}, err
 	}
-	_, m, err := s.manifest(release)
+	_, m, err := s.manifest(ctx, release)
 	if err != nil {
 		return Staged{}, err
 	}
@@ -90,18 +89,18 @@ func (s *Store) candidates(ctx context.Context, m Manifest) ([]attest.Candidate,
 	digests := m.bundles()
 	bundles := make([][]attest.Bundle, len(digests))
 	for i, d := range digests {
-		jobs = append(jobs, func(context.Context) (err error) {
-			bundles[i], err = s.bundle(d)
+		jobs = append(jobs, func(ctx context.Context) (err error) {
+			bundles[i], err = s.bundle(ctx, d)
 			return err
 		})
 	}
 	for _, f := range m.Policy.Files {
-		jobs = append(jobs, func(context.Context) error {
-			_, err := s.blobs.Read(f.Digest, maxPolicyFile, "policy/"+f.Name)
+		jobs = append(jobs, func(ctx context.Context) error {
+			_, err := s.at.read(ctx, f.Digest, maxPolicyFile, "policy/"+f.Name)
 			return err
 		})
 	}
-	if err := parallel(ctx, jobs); err != nil {
+	if err := parallel(ctx, s.width, jobs); err != nil {
 		return nil, err
 	}
 	for i, f := range m.Files {
@@ -115,7 +114,7 @@ func (s *Store) candidates(ctx context.Context, m Manifest) ([]attest.Candidate,
 
 // candidate hashes a file again and opens it again.
 func (s *Store) candidate(ctx context.Context, f File) (attest.Candidate, error) {
-	file, err := s.blobs.File(ctx, f.Digest, f.Size, f.Name)
+	file, err := s.at.file(ctx, f)
 	if err != nil {
 		return attest.Candidate{}, err
 	}
@@ -128,9 +127,9 @@ func (s *Store) candidate(ctx context.Context, f File) (attest.Candidate, error)
 	return attest.Candidate{File: file, Info: info}, err
 }
 
-func (s *Store) bundle(d dist.Digest) ([]attest.Bundle, error) {
+func (s *Store) bundle(ctx context.Context, d dist.Digest) ([]attest.Bundle, error) {
 	name := bundleTitle(d)
-	raw, err := s.blobs.Read(d, attest.MaxBundleFile, name)
+	raw, err := s.at.read(ctx, d, attest.MaxBundleFile, name)
 	if err != nil {
 		return nil, err
 	}
@@ -150,28 +149,37 @@ func (m Manifest) bundles() (digests []dist.Digest) {
 
 func compare(a, b dist.Digest) int { return bytes.Compare(a[:], b[:]) }
 
-// parallel runs the jobs, as many at once as there are processors. What they
-// refuse is collected, in their order; any other error ends them all.
-func parallel(ctx context.Context, jobs []func(context.Context) error) error {
-	refused := make([]rule.Refusals, len(jobs))
+// parallel runs the jobs, so many at once. What they refuse is collected, in
+// their order; any other error ends them all.
+func parallel(ctx context.Context, width int, jobs []func(context.Context) error) error {
+	no, err := each(ctx, width, len(jobs), func(ctx context.Context, i int) error { return jobs[i](ctx) })
+	if err != nil {
+		return err
+	}
+	return refusals(no)
+}
+
+func refusals(no []rule.Refusals) error { return rule.Refusals(slices.Concat(no...)).Err() }
+
+// each does something n times, so often at once, and returns what was refused
+// each time. Any other error ends all.
+func each(ctx context.Context, width, n int, do func(ctx context.Context, i int) error) ([]rule.Refusals, error) {
+	no := make([]rule.Refusals, n)
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for i, job := range jobs {
+	work.SetLimit(width)
+	for i := range n {
 		work.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			err := job(ctx)
-			if errors.As(err, &refused[i]) {
+			err := do(ctx, i)
+			if errors.As(err, &no[i]) {
 				return nil
 			}
 			return err
 		})
 	}
-	if err := work.Wait(); err != nil {
-		return err
-	}
-	return rule.Refusals(slices.Concat(refused...)).Err()
+	return no, work.Wait()
 }
 
 // another says where the release that was asked for and the one that was

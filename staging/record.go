@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/distgate/distgate/staging/dist"
@@ -34,7 +35,7 @@ func (s *Store) Attach(ctx context.Context, release dist.Digest, r Record) error
 		return refused("record", rule.RecordEncoding, "a kind, a statement and one signature", err.Error(),
 			"give the record as it was signed")
 	}
-	subject, err := s.release(release)
+	subject, err := s.release(ctx, release)
 	if err != nil {
 		return err
 	}
@@ -42,34 +43,18 @@ func (s *Store) Attach(ctx context.Context, release dist.Digest, r Record) error
 	if err != nil {
 		return err
 	}
-	blobs, err := s.enter(raw, []byte("{}"), r.Statement, r.SSHSIG, r.Bundle)
-	if err != nil {
-		return err
-	}
-	if err := s.blobs.Sync(ctx, blobs...); err != nil {
-		return err
-	}
-	record := dist.Sum(raw)
-	return s.add(ctx, descriptor{
-		MediaType: typeImage, Digest: record, Size: int64(len(raw)),
-		Annotations:  annotations{Tag: recordTag(release, record)},
-		ArtifactType: recordType(r.Kind),
+	return s.at.enter(ctx, tagged{
+		tag: recordTag(release, dist.Sum(raw)), kind: recordType(r.Kind),
+		raw: raw, blobs: [][]byte{[]byte("{}"), r.Statement, r.signature()},
 	})
 }
 
-// enter writes small blobs; what is empty is not there.
-func (s *Store) enter(raws ...[]byte) (blobs []dist.Digest, err error) {
-	for _, raw := range raws {
-		if len(raw) == 0 {
-			continue
-		}
-		d, err := s.blobs.Write(raw)
-		if err != nil {
-			return nil, err
-		}
-		blobs = append(blobs, d)
+// signature is the one that there is.
+func (r Record) signature() []byte {
+	if len(r.SSHSIG) > 0 {
+		return r.SSHSIG
 	}
-	return blobs, nil
+	return r.Bundle
 }
 
 // recordTag is the record's own tag under its release.
@@ -95,7 +80,7 @@ func isKind(kind string) bool {
 			return false
 		}
 	}
-	return 0 < len(kind) && len(kind) <= 32 && recordType(kind) != typeRelease
+	return 0 < len(kind) && len(kind) <= 32 && recordType(kind) != typeRelease && recordType(kind) != typeHolding
 }
 
 func (r Record) check() error {
@@ -143,31 +128,29 @@ func (s *Store) Records(ctx context.Context, release dist.Digest, kind string) (
 	if release.IsZero() || kind == "" {
 		return nil, nil, errors.New("staging: no release or no kind to list records of")
 	}
-	x, err := s.index()
+	x, err := s.at.index(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	left := maxRecordBytes
-	for _, entry := range x.under(release.Hex() + ".") {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, err
-		}
-		r, err := s.record(release, entry, kind)
-		var no rule.Refusals
-		if errors.As(err, &no) {
-			malformed = append(malformed, no...)
-			continue
-		}
+	for entries := range slices.Chunk(x.under(release.Hex()+"."), s.width) {
+		found := make([]Record, len(entries))
+		no, err := each(ctx, s.width, len(entries), func(ctx context.Context, i int) (err error) {
+			found[i], err = s.record(ctx, release, entries[i], kind)
+			return err
+		})
 		if err != nil {
 			return nil, nil, err
 		}
-		if r.Kind != kind {
-			continue
+		for i, r := range found {
+			malformed = append(malformed, no[i]...)
+			if no[i] == nil && r.Kind == kind {
+				records = append(records, r)
+				left -= len(r.Statement) + len(r.signature())
+			}
 		}
-		records = append(records, r)
-		left -= len(r.Statement) + len(r.SSHSIG) + len(r.Bundle)
 		if left < 0 || len(records) > maxRecords {
-			return nil, nil, refused(indexFile, rule.RecordEncoding,
+			return nil, nil, refused(s.name, rule.RecordEncoding,
 				fmt.Sprintf("at most %d records, or %d bytes, of one kind", maxRecords, maxRecordBytes), "more",
 				"somebody floods the store; take the tags "+release.Hex()+".… that are no records out of it")
 		}
@@ -176,12 +159,9 @@ func (s *Store) Records(ctx context.Context, release dist.Digest, kind string) (
 }
 
 // record reads one entry, as far as it is of the kind that is asked for.
-func (s *Store) record(release dist.Digest, entry descriptor, kind string) (Record, error) {
+func (s *Store) record(ctx context.Context, release dist.Digest, entry descriptor, kind string) (Record, error) {
 	name := "record " + entry.tag()
-	if want := recordTag(release, entry.Digest); entry.tag() != want {
-		return Record{}, tagElsewhere(entry.tag(), release, entry.Digest)
-	}
-	raw, err := s.blobs.Read(entry.Digest, maxRecordImage, name)
+	raw, err := s.artifact(ctx, entry, maxRecordImage, name)
 	if err != nil {
 		return Record{}, err
 	}
@@ -200,10 +180,10 @@ func (s *Store) record(release dist.Digest, entry descriptor, kind string) (Reco
 	if m.Layers[1].MediaType == typeBundle {
 		signature = &r.Bundle
 	}
-	if r.Statement, err = s.blobs.Read(m.Layers[0].Digest, maxRecordPart, name+": statement"); err != nil {
+	if r.Statement, err = s.at.read(ctx, m.Layers[0].Digest, maxRecordPart, name+": statement"); err != nil {
 		return Record{}, err
 	}
-	if *signature, err = s.blobs.Read(m.Layers[1].Digest, maxRecordPart, name+": signature"); err != nil {
+	if *signature, err = s.at.read(ctx, m.Layers[1].Digest, maxRecordPart, name+": signature"); err != nil {
 		return Record{}, err
 	}
 	return r, r.same(name, m, raw)

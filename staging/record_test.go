@@ -24,8 +24,9 @@ func vote(by string) Record {
 	return Record{Kind: "vote", Statement: []byte(`{"by":"` + by + `"}`), SSHSIG: []byte("-----BEGIN SSH SIGNATURE-----\n")}
 }
 
-func TestWhatIsAttachedIsFound(t *testing.T) {
-	w := newWorld(t)
+func TestWhatIsAttachedIsFound(t *testing.T) { everywhere(t, testWhatIsAttachedIsFound) }
+
+func testWhatIsAttachedIsFound(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	ctx, release := t.Context(), staged.Digest()
 	receipt := Record{Kind: "receipt", Statement: []byte(`{"files":[]}`), Bundle: []byte(`{"mediaType":"x"}`)}
@@ -52,8 +53,9 @@ func TestWhatIsAttachedIsFound(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRecordIsNotAttached(t *testing.T) {
-	w := newWorld(t)
+func TestWhatIsNoRecordIsNotAttached(t *testing.T) { everywhere(t, testWhatIsNoRecordIsNotAttached) }
+
+func testWhatIsNoRecordIsNotAttached(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	sig := []byte("signature")
 	for what, r := range map[string]Record{
@@ -86,28 +88,16 @@ func TestWhatIsNoRecordIsNotAttached(t *testing.T) {
 	}
 }
 
-// plant puts any bytes under a tag of the release, as whoever can write to the
-// store can.
-func plant(t *testing.T, s *Store, release dist.Digest, artifact []byte, tag string) {
-	t.Helper()
-	_, err := s.Blobs().Write(artifact)
-	check(t, err)
-	entry := point(typeImage, artifact, "")
-	if tag == "" {
-		tag = recordTag(release, entry.Digest)
-	}
-	entry.Annotations = annotations{Tag: tag}
-	check(t, s.add(t.Context(), entry))
+func TestAPlantedRecordDecidesAndHidesNothing(t *testing.T) {
+	everywhere(t, testAPlantedRecordDecidesAndHidesNothing)
 }
 
-func TestAPlantedRecordDecidesAndHidesNothing(t *testing.T) {
-	w := newWorld(t)
+func testAPlantedRecordDecidesAndHidesNothing(t *testing.T, w world) {
 	_, other := w.staged(t)
 	encoded := func(s *Store, release dist.Digest, r Record, change func(*image)) []byte {
-		subject, err := s.release(release)
+		subject, err := s.release(t.Context(), release)
 		check(t, err)
-		_, err = s.enter([]byte("{}"), r.Statement, r.SSHSIG, r.Bundle)
-		check(t, err)
+		plantBlobs(t, s, []byte("{}"), r.Statement, r.SSHSIG)
 		img := r.image(subject)
 		change(&img)
 		raw, err := img.encode()
@@ -149,9 +139,9 @@ func TestAPlantedRecordDecidesAndHidesNothing(t *testing.T) {
 			return encoded(s, release, vote("mallory"), func(m *image) { m.Layers[0].Digest = dist.Sum([]byte("gone")) })
 		}, nil, rule.StoredBytes},
 		{"one whose statement is huge", func(s *Store, release dist.Digest) []byte {
-			d, err := s.Blobs().Write(make([]byte, maxRecordPart+1))
-			check(t, err)
-			return encoded(s, release, vote("mallory"), func(m *image) { m.Layers[0].Digest = d })
+			huge := make([]byte, maxRecordPart+1)
+			plantBlobs(t, s, huge)
+			return encoded(s, release, vote("mallory"), func(m *image) { m.Layers[0].Digest = dist.Sum(huge) })
 		}, nil, rule.StoredBytes},
 		{"one under another's tag", func(s *Store, release dist.Digest) []byte {
 			return encoded(s, release, vote("mallory"), func(*image) {})
@@ -167,7 +157,11 @@ func TestAPlantedRecordDecidesAndHidesNothing(t *testing.T) {
 				tag = test.tag(release)
 			}
 			check(t, s.Attach(t.Context(), release, vote("alice")))
-			plant(t, s, release, test.artifact(s, release), tag)
+			artifact := test.artifact(s, release)
+			if tag == "" {
+				tag = recordTag(release, dist.Sum(artifact))
+			}
+			plant(t, s, map[string][]byte{tag: artifact})
 			check(t, s.Attach(t.Context(), release, vote("bob")))
 
 			got, malformed, err := s.Records(t.Context(), release, "vote")
@@ -187,26 +181,23 @@ func TestAPlantedRecordDecidesAndHidesNothing(t *testing.T) {
 	}
 }
 
-func TestAFloodOfRecordsIsRefused(t *testing.T) {
-	w := newWorld(t)
+func TestAFloodOfRecordsIsRefused(t *testing.T) { everywhere(t, testAFloodOfRecordsIsRefused) }
+
+func testAFloodOfRecordsIsRefused(t *testing.T, w world) {
 	s, staged := w.staged(t)
-	subject, err := s.release(staged.Digest())
+	subject, err := s.release(t.Context(), staged.Digest())
 	check(t, err)
-	x, err := s.index()
-	check(t, err)
+	records, blobs := map[string][]byte{}, [][]byte{[]byte("{}")}
 	for i := range maxRecords + 1 {
 		r := vote(fmt.Sprint(i))
 		raw, err := r.image(subject).encode()
 		check(t, err)
-		_, err = s.enter(raw, []byte("{}"), r.Statement, r.SSHSIG)
-		check(t, err)
-		entry := point(typeImage, raw, "")
-		entry.Annotations = annotations{Tag: recordTag(staged.Digest(), entry.Digest)}
-		x = x.with(entry)
+		blobs = append(blobs, r.Statement, r.SSHSIG)
+		records[recordTag(staged.Digest(), dist.Sum(raw))] = raw
 	}
-	check(t, s.write(x))
+	flood(t, s, records, blobs...)
 	got, _, err := s.Records(t.Context(), staged.Digest(), "vote")
-	refusedBy(t, err, indexFile, rule.RecordEncoding)
+	refusedBy(t, err, s.name, rule.RecordEncoding)
 	if got != nil {
 		t.Errorf("got %d records", len(got))
 	}
@@ -215,12 +206,16 @@ func TestAFloodOfRecordsIsRefused(t *testing.T) {
 // The test binary plays other processes: see TestMain.
 const processEnv = "STAGING_TEST_PROCESS"
 
-// TestMain is a writer of its own where the environment says "MODE DIR RELEASE
+// TestMain is a writer of its own where the environment says "MODE PLACE RELEASE
 // WRITER COUNT". It prints a line for each record that it has attached.
 func TestMain(m *testing.M) {
 	play := os.Getenv(processEnv)
 	if play == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if r, err := realRegistry(); err == nil {
+			r.Close()
+		}
+		os.Exit(code)
 	}
 	if err := process(play); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -229,16 +224,21 @@ func TestMain(m *testing.M) {
 }
 
 func process(play string) error {
-	var mode, dir, hex, writer string
+	var mode, place, hex, writer string
 	var count int
-	if _, err := fmt.Sscan(play, &mode, &dir, &hex, &writer, &count); err != nil {
+	if _, err := fmt.Sscan(play, &mode, &place, &hex, &writer, &count); err != nil {
 		return err
 	}
 	release, err := dist.ParseDigest(hex)
 	if err != nil {
 		return err
 	}
-	s, err := OpenStore(dir)
+	files, err := os.MkdirTemp("", "files")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(files)
+	s, err := openPlace(place, files)
 	if err != nil {
 		return err
 	}
@@ -257,12 +257,12 @@ func process(play string) error {
 
 // dieWriting does what replace does, under the lock, and is killed half way.
 func dieWriting(s *Store) error {
-	return s.locked(context.Background(), func() error {
-		raw, err := os.ReadFile(filepath.Join(s.dir, indexFile))
+	return folderOf(s).locked(context.Background(), func() error {
+		raw, err := os.ReadFile(filepath.Join(dirOf(s), indexFile))
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(s.dir, "ingest", indexFile+".half"), raw[:len(raw)/2], 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dirOf(s), "ingest", indexFile+".half"), raw[:len(raw)/2], 0o644); err != nil {
 			return err
 		}
 		fmt.Println("dying")
@@ -280,7 +280,7 @@ func dieWriting(s *Store) error {
 func start(t *testing.T, mode string, s *Store, release dist.Digest, writer string, count int) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %s %d", processEnv, mode, s.dir, release, writer, count))
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %s %d", processEnv, mode, placeOf(s), release, writer, count))
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	check(t, err)
@@ -303,10 +303,11 @@ func found(t *testing.T, s *Store, release dist.Digest) map[string]bool {
 	return voters
 }
 
-func TestManyProcessesAttachAtOnce(t *testing.T) {
-	w := newWorld(t)
+func TestManyProcessesAttachAtOnce(t *testing.T) { everywhere(t, testManyProcessesAttachAtOnce) }
+
+func testManyProcessesAttachAtOnce(t *testing.T, w world) {
 	s, staged := w.staged(t)
-	const writers, each = 8, 25
+	const writers, each = 8, 12
 	var running sync.WaitGroup
 	for i := range writers {
 		c, out := start(t, "attach", s, staged.Digest(), fmt.Sprint("writer", i), each)
@@ -327,11 +328,14 @@ func TestManyProcessesAttachAtOnce(t *testing.T) {
 // Two processes attach records without end, and one is killed wherever it
 // happens to be, again and again. What a process said was attached is there.
 func TestAProcessIsKilledWhileItAttaches(t *testing.T) {
-	w := newWorld(t)
+	everywhere(t, testAProcessIsKilledWhileItAttaches)
+}
+
+func testAProcessIsKilledWhileItAttaches(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	const rounds = 10
 	var attached []string
-	survivor, out := start(t, "attach", s, staged.Digest(), "survivor", 200)
+	survivor, out := start(t, "attach", s, staged.Digest(), "survivor", 60)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for out.Scan() {
@@ -361,7 +365,7 @@ func TestAProcessIsKilledWhileItAttaches(t *testing.T) {
 			t.Errorf("%s was attached and is lost", who)
 		}
 	}
-	if len(attached) != 200 || len(killed) < rounds {
+	if len(attached) != 60 || len(killed) < rounds {
 		t.Errorf("got %d and %d records: nothing was tried", len(attached), len(killed))
 	}
 	_, err := w.open(t, s, staged.Digest())

@@ -22,29 +22,30 @@ type Release struct {
 // tagged as a release and cannot be read as one is returned as malformed and
 // hides no other.
 func (s *Store) Releases(ctx context.Context) (releases []Release, malformed rule.Refusals, err error) {
-	x, err := s.index()
+	x, err := s.at.index(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	left := int64(maxListed)
-	for _, entry := range x.Manifests {
-		tagged, err := dist.ParseDigest("sha256:" + entry.tag())
+	for entries := range slices.Chunk(x.releases(), s.width) {
+		found := make([]Release, len(entries))
+		sizes := make([]int64, len(entries))
+		no, err := each(ctx, s.width, len(entries), func(ctx context.Context, i int) (err error) {
+			found[i], sizes[i], err = s.listed(ctx, entries[i])
+			return err
+		})
 		if err != nil {
-			continue
+			return nil, nil, err
 		}
-		r, size, err := s.listed(tagged, entry)
-		if left -= size; left < 0 {
-			return nil, nil, refused(indexFile, rule.StoreIndex, fmt.Sprintf("at most %d bytes of manifests", maxListed),
+		for i, r := range found {
+			if left -= sizes[i]; no[i] == nil {
+				releases = append(releases, r)
+			}
+			malformed = append(malformed, no[i]...)
+		}
+		if left < 0 {
+			return nil, nil, refused(s.name, rule.StoreIndex, fmt.Sprintf("at most %d bytes of manifests", maxListed),
 				"more", "name the release by its digest, or begin a new store")
-		}
-		var no rule.Refusals
-		switch {
-		case errors.As(err, &no):
-			malformed = append(malformed, no...)
-		case err != nil || ctx.Err() != nil:
-			return nil, nil, errors.Join(err, ctx.Err())
-		default:
-			releases = append(releases, r)
 		}
 	}
 	slices.SortFunc(releases, Release.compare)
@@ -67,31 +68,35 @@ func (r Release) compare(other Release) int {
 const maxListed = 256 << 20
 
 // listed reads the manifest of one entry, and says how large it is.
-func (s *Store) listed(release dist.Digest, entry descriptor) (Release, int64, error) {
-	if entry.Digest != release {
-		return Release{}, 0, tagElsewhere(entry.tag(), release, entry.Digest)
+func (s *Store) listed(ctx context.Context, entry descriptor) (Release, int64, error) {
+	name := "release sha256:" + entry.tag()
+	raw, err := s.artifact(ctx, entry, maxImage, name)
+	if err != nil {
+		return Release{}, 0, err
 	}
-	artifact, m, err := s.manifest(release)
-	return Release{release, m}, artifact.Config.Size, err
+	img, m, err := s.describe(ctx, name, raw)
+	return Release{dist.Sum(raw), m}, img.Config.Size, err
 }
 
-// manifest reads a release's artifact and the manifest that it points to.
-func (s *Store) manifest(release dist.Digest) (image, Manifest, error) {
+// manifest reads a release's artifact and the manifest that it points to. It is
+// found by its digest, which no tag can change.
+func (s *Store) manifest(ctx context.Context, release dist.Digest) (image, Manifest, error) {
 	name := "release " + release.String()
-	raw, err := s.blobs.Read(release, maxImage, name)
+	raw, err := s.at.read(ctx, release, maxImage, name)
 	if err != nil {
 		return image{}, Manifest{}, err
 	}
-	artifact, err := strict(name, rule.ManifestEncoding, raw, maxImage, image.encode)
+	return s.describe(ctx, name, raw)
+}
+
+// describe reads the manifest that a release's artifact points to.
+func (s *Store) describe(ctx context.Context, name string, raw []byte) (image, Manifest, error) {
+	artifact, err := decodeRelease(name, raw)
 	if err != nil {
 		return image{}, Manifest{}, err
-	}
-	if artifact.ArtifactType != typeRelease {
-		return image{}, Manifest{}, refused(name, rule.ManifestEncoding, "an artifact of type "+typeRelease,
-			orNothing(artifact.ArtifactType), "name a release, not a record or a file")
 	}
 	name += ": manifest"
-	config, err := s.blobs.Read(artifact.Config.Digest, maxManifest, name)
+	config, err := s.at.read(ctx, artifact.Config.Digest, maxManifest, name)
 	if err != nil {
 		return image{}, Manifest{}, err
 	}
@@ -103,12 +108,21 @@ func (s *Store) manifest(release dist.Digest) (image, Manifest, error) {
 	return artifact, m, err
 }
 
-// release finds the entry of a release in the index, as others point to it.
-func (s *Store) release(release dist.Digest) (descriptor, error) {
+func decodeRelease(name string, raw []byte) (image, error) {
+	artifact, err := strict(name, rule.ManifestEncoding, raw, maxImage, image.encode)
+	if err == nil && artifact.ArtifactType != typeRelease {
+		err = refused(name, rule.ManifestEncoding, "an artifact of type "+typeRelease,
+			orNothing(artifact.ArtifactType), "name a release, not a record or a file")
+	}
+	return artifact, err
+}
+
+// release finds a release by its tag, and returns how others point to it.
+func (s *Store) release(ctx context.Context, release dist.Digest) (descriptor, error) {
 	if release.IsZero() {
 		return descriptor{}, errors.New("staging: no release")
 	}
-	x, err := s.index()
+	x, err := s.at.index(ctx)
 	if err != nil {
 		return descriptor{}, err
 	}
@@ -117,11 +131,10 @@ func (s *Store) release(release dist.Digest) (descriptor, error) {
 		return descriptor{}, refused(release.String(), rule.ReleaseKnown, "a release in the store", "nothing",
 			"see `distgate status` for what is there")
 	}
-	if entry.Digest != release {
-		return descriptor{}, tagElsewhere(entry.tag(), release, entry.Digest)
-	}
-	entry.Annotations.Tag = ""
-	return entry, nil
+	raw, err := s.artifact(ctx, entry, maxImage, "release "+release.String())
+	subject := point(typeImage, raw, "")
+	subject.ArtifactType = typeRelease
+	return subject, err
 }
 
 // minPrefix is the number of digits that a digest can be shortened to.
@@ -132,7 +145,7 @@ const minPrefix = 8
 // than one, the refusal says what there is.
 func (s *Store) Resolve(ctx context.Context, ref string) (dist.Digest, error) {
 	if d, err := dist.ParseDigest(ref); err == nil {
-		_, err := s.release(d)
+		_, err := s.release(ctx, d)
 		return d, err
 	}
 	releases, _, err := s.Releases(ctx)

@@ -98,19 +98,13 @@ func (s *Store) hold(files []attest.Verified) error {
 	return no.Err()
 }
 
-// put writes an artifact: all that it points to first, the index last.
+// put enters an artifact under its own digest.
 func (s *Store) put(ctx context.Context, a artifact) error {
-	blobs, err := s.enter(append(a.parts, a.config, a.image)...)
-	if err != nil {
-		return err
+	t := tagged{tag: a.release.Hex(), kind: typeRelease, raw: a.image, blobs: append(a.parts, a.config)}
+	for _, f := range a.files {
+		t.files = append(t.files, f.File())
 	}
-	if err := s.blobs.Sync(ctx, blobs...); err != nil {
-		return err
-	}
-	return s.add(ctx, descriptor{
-		MediaType: typeImage, Digest: a.release, Size: int64(len(a.image)),
-		Annotations: annotations{Tag: a.release.Hex()}, ArtifactType: typeRelease,
-	})
+	return s.at.enter(ctx, t)
 }
 
 // artifact is a release as it is stored, worked out from proofs alone.

@@ -19,8 +19,9 @@ import (
 	"github.com/distgate/distgate/staging/rule"
 )
 
-func TestWhatIsStagedIsOpened(t *testing.T) {
-	w := newWorld(t)
+func TestWhatIsStagedIsOpened(t *testing.T) { everywhere(t, testWhatIsStagedIsOpened) }
+
+func testWhatIsStagedIsOpened(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	opened, err := w.open(t, s, staged.Digest())
 	check(t, err)
@@ -92,7 +93,7 @@ func TestTheSameFilesGiveTheSameDigest(t *testing.T) {
 	list := w.candidates(t, first, release(t)...)
 	one, err := Stage(t.Context(), first, w.policy, w.verdict(t, list...))
 	check(t, err)
-	before, err := os.ReadFile(first.dir + "/index.json")
+	before, err := os.ReadFile(dirOf(first) + "/index.json")
 	check(t, err)
 
 	slices.Reverse(list)
@@ -106,7 +107,7 @@ func TestTheSameFilesGiveTheSameDigest(t *testing.T) {
 		if again.Digest() != one.Digest() {
 			t.Errorf("got %s, want %s", again.Digest(), one.Digest())
 		}
-		after, err := os.ReadFile(s.dir + "/index.json")
+		after, err := os.ReadFile(dirOf(s) + "/index.json")
 		if err != nil || !bytes.Equal(after, before) {
 			t.Errorf("index.json differs: %v", err)
 		}
@@ -128,8 +129,9 @@ func TestProofsDoNotTravel(t *testing.T) {
 	}
 }
 
-func TestNothingIsRefused(t *testing.T) {
-	w := newWorld(t)
+func TestNothingIsRefused(t *testing.T) { everywhere(t, testNothingIsRefused) }
+
+func testNothingIsRefused(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	ctx := t.Context()
 	calls := map[string]func() (Staged, error){
@@ -242,9 +244,10 @@ func otherRef(c sigstoretest.Claims) sigstoretest.Claims {
 	return branch
 }
 
-func TestOneRefusalRefusesAll(t *testing.T) {
-	w := newWorld(t)
-	s := emptyStore(t)
+func TestOneRefusalRefusesAll(t *testing.T) { everywhere(t, testOneRefusalRefusesAll) }
+
+func testOneRefusalRefusesAll(t *testing.T, w world) {
+	s := w.empty(t)
 	c := w.claims
 	c.RunnerEnvironment = "self-hosted"
 	list := append(w.candidates(t, s, release(t)[:2]...), w.attested(t, s, c, release(t)[2]))
@@ -297,8 +300,11 @@ func TestTheTagIsOfTheVersion(t *testing.T) {
 }
 
 func TestWhatIsNotInTheStoreIsNotStaged(t *testing.T) {
-	w := newWorld(t)
-	elsewhere, s := emptyStore(t), emptyStore(t)
+	everywhere(t, testWhatIsNotInTheStoreIsNotStaged)
+}
+
+func testWhatIsNotInTheStoreIsNotStaged(t *testing.T, w world) {
+	elsewhere, s := emptyStore(t), w.empty(t)
 	staged, err := Stage(t.Context(), s, w.policy, w.verdict(t, w.candidates(t, elsewhere, release(t)...)...))
 	for _, b := range release(t) {
 		refusedBy(t, err, b.name, rule.StoredBytes, "got nothing")
@@ -330,9 +336,10 @@ func TestAVerdictByAnotherPolicy(t *testing.T) {
 	nothingStaged(t, s, staged)
 }
 
-func TestAStageThatIsGivenUp(t *testing.T) {
-	w := newWorld(t)
-	s := emptyStore(t)
+func TestAStageThatIsGivenUp(t *testing.T) { everywhere(t, testAStageThatIsGivenUp) }
+
+func testAStageThatIsGivenUp(t *testing.T, w world) {
+	s := w.empty(t)
 	v := w.verdict(t, w.candidates(t, s, release(t)...)...)
 	ctx, end := context.WithCancel(t.Context())
 	end()

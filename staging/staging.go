@@ -2,14 +2,18 @@
 // moment it is uploaded.
 //
 // [Stage] takes a whole [attest.Verdict] and makes of it one OCI artifact in a
-// [Store], an OCI image layout on disk:
-//
-//	oci-layout, index.json
-//	blobs/sha256/<hex>      everything, by digest
+// [Store]:
 //
 //	image manifest          its SHA-256 is the release digest: what is approved
 //	├─ config               the release [Manifest]
 //	└─ layers               each distribution, bundle and policy file, with its name
+//
+// A store is an OCI image layout in a folder, or a repository of an OCI registry
+// where a team outgrows one machine. Both hold the same bytes under the same
+// tags, so a release has one digest wherever it is staged. A registry need not
+// hold the distributions, which are large and can be had again from the build;
+// then they are brought to [Store.Blobs] before a release is opened. (See
+// holding.go for how an artifact lies in a registry without all of its layers.)
 //
 // No time, host or order of arrival is in it, so staging the same files twice
 // gives the same digest. [Open] is the way back. It believes nothing that it

@@ -2,217 +2,94 @@ package staging
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-
-	"github.com/rogpeppe/go-internal/lockedfile"
+	"strings"
 
 	"github.com/distgate/distgate/staging/blob"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
 
-// Store is an OCI image layout on disk. Any number of processes may use one
-// folder at once: blobs are written once and never changed, and index.json is
-// replaced as a whole, under a lock that ends with its process.
-//
-// It can be read with every tool that knows image layouts, and is read here
-// without one: those read every manifest before they list anything, so that one
-// planted record would hide all others.
+// Store is where releases and their records lie: an OCI image layout in a
+// folder ([OpenStore]), or a repository of an OCI registry ([OpenRegistry]). Any
+// number of processes may use one at once.
 type Store struct {
-	dir   string
-	blobs *blob.Store
+	at    medium
+	name  string      // of what lists the tags, in refusals
+	width int         // how much is read at once
+	blobs *blob.Store // distributions; in a folder everything
 }
 
-const (
-	layoutFile = "oci-layout"
-	indexFile  = "index.json"
-	lockFile   = "index.lock"
-	layout     = `{"imageLayoutVersion":"1.0.0"}` + "\n"
-)
-
-// OpenStore opens the store in dir, and makes one where dir is missing or
-// empty. A folder that holds other things is refused.
-func OpenStore(dir string) (*Store, error) {
-	raw, err := readSmall(filepath.Join(dir, layoutFile), rule.StoreLayout, int64(len(layout)))
-	switch {
-	case err == nil && string(raw) != layout:
-		return nil, notStore(dir, fmt.Sprintf("an %s of %q", layoutFile, raw))
-	case err == nil:
-		blobs, err := blob.Open(dir)
-		return &Store{dir, blobs}, err
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	}
-	return newStore(dir)
-}
-
-// newStore makes what is missing, the layout file last: where it is, all is.
-func newStore(dir string) (*Store, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for _, entry := range entries {
-		switch entry.Name() {
-		case "blobs", "ingest", indexFile, lockFile, layoutFile: // another process is making it, or died at it
-		default:
-			return nil, notStore(dir, "a folder that holds "+entry.Name())
-		}
-	}
-	blobs, err := blob.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{dir, blobs}
-	return s, s.locked(context.Background(), func() error {
-		_, err := os.Lstat(filepath.Join(dir, indexFile))
-		if errors.Is(err, fs.ErrNotExist) {
-			err = s.write(newIndex())
-		}
-		if err != nil {
-			return err
-		}
-		return s.replace(layoutFile, []byte(layout))
-	})
-}
-
-// Blobs is where the store keeps bytes.
+// Blobs is where the store keeps distributions on this machine. What is staged
+// must be there; what is opened is looked for there first.
 func (s *Store) Blobs() *blob.Store { return s.blobs }
 
-// index reads index.json.
-func (s *Store) index() (index, error) {
-	path := filepath.Join(s.dir, indexFile)
-	raw, err := readSmall(path, rule.StoreIndex, maxIndex)
-	if errors.Is(err, fs.ErrNotExist) {
-		return index{}, refused(path, rule.StoreIndex, "the list of what is in the store", "nothing",
-			"restore it from a copy of the store; records that it listed cannot be found without it")
-	}
-	if err != nil {
-		return index{}, err
-	}
-	return strict(path, rule.StoreIndex, raw, maxIndex, index.encode)
+// medium is what a store is kept in. In all media blobs are written once, and a
+// tag leads to one artifact for ever. What comes out of a medium is hashed and
+// judged by whoever asked.
+type medium interface {
+	// index lists all tags. Where the medium does not say what a tag leads to,
+	// the entry has no digest.
+	index(ctx context.Context) (index, error)
+
+	// artifact reads the release or record that an entry of the index leads to,
+	// at most max bytes of it, under its name in refusals.
+	artifact(ctx context.Context, entry descriptor, max int64, name string) ([]byte, error)
+
+	// read returns a small blob, at most max bytes of it, that hashes to d.
+	read(ctx context.Context, d dist.Digest, max int64, name string) ([]byte, error)
+
+	// file hashes a distribution and leaves it in the store's blobs.
+	file(ctx context.Context, f File) (dist.File, error)
+
+	// enter puts an artifact under its tag, with all that it points to. When it
+	// returns, all of it is durable and will be found. To enter the same again
+	// changes nothing; another artifact under the tag is refused.
+	enter(ctx context.Context, t tagged) error
 }
 
-// add enters an entry under its tag. Everything that it points to must be
-// durable already. A tag is entered once: doing so again changes nothing, and
-// for another digest it is refused.
-func (s *Store) add(ctx context.Context, entry descriptor) error {
-	return s.locked(ctx, func() error {
-		x, err := s.index()
-		if err != nil {
-			return err
-		}
-		if old, ok := x.find(entry.tag()); ok {
-			if old.Digest == entry.Digest {
-				return nil
-			}
-			return tagElsewhere(entry.tag(), entry.Digest, old.Digest)
-		}
-		return s.write(x.with(entry))
-	})
+// tagged is an artifact on its way into a store.
+type tagged struct {
+	tag   string
+	kind  string   // its artifact type
+	raw   []byte   // its image manifest
+	blobs [][]byte // what that points to, but for
+	files []dist.File
 }
 
-func (s *Store) write(x index) error {
-	raw, err := x.encode()
-	if err != nil {
-		return refused(indexFile, rule.StoreIndex, fmt.Sprintf("an index of at most %d bytes", maxIndex),
-			err.Error(), "begin a new store; this one stays readable")
-	}
-	return s.replace(indexFile, raw)
+func (t tagged) entry() descriptor {
+	entry := point(typeImage, t.raw, "")
+	entry.ArtifactType, entry.Annotations = t.kind, annotations{Tag: t.tag}
+	return entry
 }
 
-// replace writes a file beside its place, waits for the disk and moves it
-// there. Whenever the process dies, the old file or the new one is there whole.
-func (s *Store) replace(name string, raw []byte) error {
-	temp, err := os.CreateTemp(filepath.Join(s.dir, "ingest"), name+".*")
-	if err != nil {
-		return err
+// leads tells whether a tag names the artifact: a release's is its digest, a
+// record's its release and the beginning of its own digest.
+func leads(tag string, artifact dist.Digest) bool {
+	release, _, isRecord := strings.Cut(tag, ".")
+	if !isRecord {
+		return tag == artifact.Hex()
 	}
-	defer os.Remove(temp.Name())
-	defer temp.Close()
-	if _, err := temp.Write(raw); err != nil {
-		return err
-	}
-	if err := errors.Join(temp.Chmod(0o644), temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp.Name(), filepath.Join(s.dir, name)); err != nil {
-		return err
-	}
-	folder, err := os.Open(s.dir)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
+	d, err := dist.ParseDigest("sha256:" + release)
+	return err == nil && tag == recordTag(d, artifact)
 }
 
-// locked runs do while no other process does so. The lock is the kernel's
-// (flock): it ends with the process that holds it, so none is ever stale.
-func (s *Store) locked(ctx context.Context, do func() error) error {
-	type held struct {
-		unlock func()
-		err    error
-	}
-	lock := make(chan held, 1)
-	go func() {
-		unlock, err := lockedfile.MutexAt(filepath.Join(s.dir, lockFile)).Lock()
-		lock <- held{unlock, err}
-	}()
-	select {
-	case h := <-lock:
-		if h.err != nil {
-			return h.err
-		}
-		defer h.unlock()
-		return do()
-	case <-ctx.Done():
-		go func() {
-			if h := <-lock; h.err == nil {
-				h.unlock()
-			}
-		}()
-		return fmt.Errorf("waiting for %s: %w", filepath.Join(s.dir, lockFile), ctx.Err())
-	}
-}
-
-// readSmall reads a regular file of at most max bytes; larger ones are refused
-// under the given rule.
-func readSmall(path string, id rule.ID, max int64) ([]byte, error) {
-	info, err := os.Lstat(path)
+// artifact reads what an entry leads to, which must be what its tag names.
+func (s *Store) artifact(ctx context.Context, entry descriptor, max int64, name string) ([]byte, error) {
+	raw, err := s.at.artifact(ctx, entry, max, name)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, refused(path, id, "a regular file", info.Mode().Type().String(), "restore it from a copy of the store")
+	if got := dist.Sum(raw); !leads(entry.tag(), got) {
+		return nil, tagElsewhere(s.name, entry.tag(), got)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err == nil && int64(len(raw)) > max {
-		return nil, refused(path, id, fmt.Sprintf("at most %d bytes", max), "more", "restore it from a copy of the store")
-	}
-	return raw, err
+	return raw, nil
 }
 
 func refused(file string, id rule.ID, want, got, hint string) error {
 	return rule.Refusals{{File: file, Rule: id, Want: want, Got: got, Hint: hint}}
 }
 
-func notStore(dir, got string) error {
-	return refused(dir, rule.StoreLayout, "an OCI image layout, or an empty folder to make one in", got,
-		"name the store's own folder")
-}
-
-func tagElsewhere(tag string, want, got dist.Digest) error {
-	return refused(indexFile, rule.StoreTag, "tag "+tag+" at "+want.String(), got.String(),
-		"somebody changed the store by hand; restore index.json from a copy")
+func tagElsewhere(store, tag string, got dist.Digest) error {
+	return refused(store, rule.StoreTag, "what the tag "+tag+" names", got.String(),
+		"somebody moved the tag: see who may write to the store, and put it back from a copy")
 }

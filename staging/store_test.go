@@ -35,8 +35,8 @@ func TestAStoreIsMadeOnce(t *testing.T) {
 func TestAStoreThatWasNotFinished(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	check(t, os.Remove(filepath.Join(s.dir, layoutFile)))
-	again, err := OpenStore(s.dir)
+	check(t, os.Remove(filepath.Join(dirOf(s), layoutFile)))
+	again, err := OpenStore(dirOf(s))
 	check(t, err)
 	_, err = w.open(t, again, staged.Digest())
 	check(t, err)
@@ -87,7 +87,7 @@ func TestAnIndexThatWasChanged(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
 	check(t, s.Attach(t.Context(), staged.Digest(), vote("one")))
-	path := filepath.Join(s.dir, indexFile)
+	path := filepath.Join(dirOf(s), indexFile)
 	whole, err := os.ReadFile(path)
 	check(t, err)
 	entry := whole[bytes.IndexByte(whole, '[')+1 : bytes.LastIndexByte(whole, ']')]
@@ -136,33 +136,37 @@ func everyDoor(t *testing.T, s *Store, release dist.Digest, want func(error)) {
 	want(s.Attach(t.Context(), release, vote("two")))
 }
 
-func TestATagThatLeadsElsewhere(t *testing.T) {
-	w := newWorld(t)
-	s, staged := w.staged(t)
-	before, err := s.index()
+func TestATagThatLeadsElsewhere(t *testing.T) { everywhere(t, testATagThatLeadsElsewhere) }
+
+func testATagThatLeadsElsewhere(t *testing.T, w world) {
+	s := w.empty(t)
+	v := w.verdict(t, w.candidates(t, s, release(t)...)...)
+	staged, err := Stage(t.Context(), s, w.policy, v)
 	check(t, err)
-	elsewhere := point(typeImage, []byte("another"), "")
-	elsewhere.Annotations = annotations{Tag: staged.Digest().Hex()}
-	check(t, s.write(newIndex().with(elsewhere)))
+	elsewhere, err := newImage("application/vnd.example", point(typeEmpty, []byte("{}"), ""), point(typeEmpty, []byte("{}"), "")).encode()
+	check(t, err)
+	move(t, s, staged.Digest().Hex(), elsewhere)
 
 	_, err = s.Resolve(t.Context(), staged.Digest().String())
-	refusedBy(t, err, indexFile, rule.StoreTag, staged.Digest().String(), elsewhere.Digest.String())
-	refusedBy(t, s.Attach(t.Context(), staged.Digest(), vote("one")), indexFile, rule.StoreTag)
+	refusedBy(t, err, s.name, rule.StoreTag, staged.Digest().Hex(), dist.Sum(elsewhere).String())
+	refusedBy(t, s.Attach(t.Context(), staged.Digest(), vote("one")), s.name, rule.StoreTag)
 	list, malformed, err := s.Releases(t.Context())
 	check(t, err)
-	refusedBy(t, malformed, indexFile, rule.StoreTag)
+	refusedBy(t, malformed, s.name, rule.StoreTag)
 	if len(list) != 0 {
 		t.Errorf("listed %v", list)
 	}
-	refusedBy(t, s.add(t.Context(), before.Manifests[0]), indexFile, rule.StoreTag)
+	_, err = Stage(t.Context(), s, w.policy, v)
+	refusedBy(t, err, s.name, rule.StoreTag)
 
 	_, err = w.open(t, s, staged.Digest()) // by digest, which no tag can change
 	check(t, err)
 }
 
-func TestResolve(t *testing.T) {
-	w := newWorld(t)
-	s := emptyStore(t)
+func TestResolve(t *testing.T) { everywhere(t, testResolve) }
+
+func testResolve(t *testing.T, w world) {
+	s := w.empty(t)
 	var releases []dist.Digest
 	for _, environment := range []string{"pypi", "testpypi"} { // one version, staged twice
 		w.policy.Environment = environment
@@ -189,7 +193,7 @@ func TestResolve(t *testing.T) {
 		refusedBy(t, err, orNothing(ref), rule.ReleaseKnown)
 	}
 
-	check(t, s.write(indexOf(t, s, one)))
+	untag(t, s, two.Hex())
 	for _, ref := range []string{"1.0", "v1.0", "1.0.0"} {
 		if got, err := s.Resolve(t.Context(), ref); err != nil || got != one {
 			t.Errorf("%s: got %s, %v", ref, got, err)
@@ -197,30 +201,20 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// indexOf is the store's index with one release alone.
-func indexOf(t *testing.T, s *Store, release dist.Digest) index {
-	t.Helper()
-	x, err := s.index()
-	check(t, err)
-	entry, ok := x.find(release.Hex())
-	if !ok {
-		t.Fatal("no such release")
-	}
-	return newIndex().with(entry)
-}
+func TestReleasesInTheirOrder(t *testing.T) { everywhere(t, testReleasesInTheirOrder) }
 
-func TestReleasesInTheirOrder(t *testing.T) {
-	w := newWorld(t)
+func testReleasesInTheirOrder(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	var want []string
 	for _, version := range []string{"1.0rc1", "1.0", "1.9", "1.10"} {
 		m := staged.Manifest()
 		m.Version = version
-		raw, err := os.ReadFile(s.blobPath(forge(t, s, staged.Digest(), m)))
+		forged := forge(t, s, staged.Digest(), m)
+		raw, err := s.at.read(t.Context(), forged, maxImage, "forged")
 		check(t, err)
-		entry := point(typeImage, raw, "")
-		entry.Annotations = annotations{Tag: entry.Digest.Hex()}
-		check(t, s.add(t.Context(), entry))
+		config, err := m.Encode()
+		check(t, err)
+		check(t, s.at.enter(t.Context(), tagged{tag: forged.Hex(), kind: typeRelease, raw: raw, blobs: [][]byte{config}}))
 		want = append(want, version)
 	}
 	list, malformed, err := s.Releases(t.Context())
@@ -235,14 +229,13 @@ func TestReleasesInTheirOrder(t *testing.T) {
 }
 
 func TestAReleaseThatCannotBeReadHidesNoOther(t *testing.T) {
-	w := newWorld(t)
+	everywhere(t, testAReleaseThatCannotBeReadHidesNoOther)
+}
+
+func testAReleaseThatCannotBeReadHidesNoOther(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	for _, raw := range []string{"{}", "", strings.Repeat("[", 1<<20)} {
-		entry := point(typeImage, []byte(raw), "")
-		entry.Annotations = annotations{Tag: entry.Digest.Hex()}
-		_, err := s.Blobs().Write([]byte(raw))
-		check(t, err)
-		check(t, s.add(t.Context(), entry))
+		plant(t, s, map[string][]byte{dist.Sum([]byte(raw)).Hex(): []byte(raw)})
 	}
 	list, malformed, err := s.Releases(t.Context())
 	check(t, err)
@@ -263,7 +256,7 @@ func TestOrasReadsTheStore(t *testing.T) {
 	}
 	check(t, s.Attach(t.Context(), staged.Digest(), Record{Kind: "receipt", Statement: []byte("{}"), Bundle: []byte("{}")}))
 
-	layout, err := oci.New(s.dir)
+	layout, err := oci.New(dirOf(s))
 	check(t, err)
 	var tags []string
 	check(t, layout.Tags(t.Context(), "", func(list []string) error { tags = append(tags, list...); return nil }))
@@ -322,7 +315,7 @@ func TestWaitingForTheLockCanBeGivenUp(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
 	held, done := make(chan bool), make(chan bool)
-	go s.locked(context.Background(), func() error { held <- true; <-done; return nil })
+	go folderOf(s).locked(context.Background(), func() error { held <- true; <-done; return nil })
 	<-held
 	ctx, end := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer end()

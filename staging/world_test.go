@@ -27,6 +27,7 @@ type world struct {
 	sigstore *sigstoretest.Sigstore
 	claims   sigstoretest.Claims
 	policy   Policy
+	empty    func(testing.TB) *Store
 }
 
 func newWorld(t testing.TB) world {
@@ -44,7 +45,7 @@ func newWorld(t testing.TB) world {
 			{"keys/allowed_signers", []byte("alice@example.org ssh-ed25519 AAAA\n")},
 			{"distgate.toml", []byte("project = \"widget\"\n")},
 		},
-	}}
+	}, emptyStore}
 }
 
 func rootOf(t testing.TB, s *sigstoretest.Sigstore) attest.Root {
@@ -161,7 +162,7 @@ func (w world) verdict(t testing.TB, list ...attest.Candidate) attest.Verdict {
 // staged is a whole release in a store of its own.
 func (w world) staged(t testing.TB) (*Store, Staged) {
 	t.Helper()
-	s := emptyStore(t)
+	s := w.empty(t)
 	staged, err := Stage(t.Context(), s, w.policy, w.verdict(t, w.candidates(t, s, release(t)...)...))
 	check(t, err)
 	return s, staged
@@ -172,8 +173,12 @@ func (w world) open(t testing.TB, s *Store, release dist.Digest) (Staged, error)
 	return Open(t.Context(), s, release, w.policy, w.verifier)
 }
 
+func folderOf(s *Store) *folder { return s.at.(*folder) }
+
+func dirOf(s *Store) string { return folderOf(s).dir }
+
 func (s *Store) blobPath(d dist.Digest) string {
-	return filepath.Join(s.dir, "blobs", "sha256", d.Hex())
+	return filepath.Join(dirOf(s), "blobs", "sha256", d.Hex())
 }
 
 func check(t testing.TB, err error) {

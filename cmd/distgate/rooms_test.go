@@ -31,12 +31,13 @@ var rooms = map[string][]string{
 	"workflows/githubtest": {},
 	"attest/sigstoretest":  {},
 	"publish/pypitest":     {},
+	"staging/registrytest": {},
 	"cmd/internal/world":   {"workflows/githubtest", "attest/sigstoretest", "publish/pypitest"},
 	"cmd/sandbox":          {"cmd/internal/command", "cmd/internal/world"},
 }
 
 // emulators may be imported by tests anywhere, and are never part of distgate.
-var emulators = []string{"workflows/githubtest", "attest/sigstoretest", "publish/pypitest", "cmd/internal/world"}
+var emulators = []string{"workflows/githubtest", "attest/sigstoretest", "publish/pypitest", "staging/registrytest", "cmd/internal/world"}
 
 // library is who alone may import a module that has a room of its own.
 var library = map[string][]string{

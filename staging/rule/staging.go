@@ -7,6 +7,8 @@ const (
 	StoreLayout      ID = "store-layout"
 	StoreIndex       ID = "store-index"
 	StoreTag         ID = "store-tag"
+	StoreAddress     ID = "store-address"
+	StoreKept        ID = "store-kept"
 	ManifestEncoding ID = "manifest-encoding"
 	RecordEncoding   ID = "record-encoding"
 	ReleaseKnown     ID = "release-known"
@@ -44,7 +46,14 @@ var stagingStories = map[ID]string{
 		"because entries that were dropped from it could not be seen. Restore it from a copy of the store, or " +
 		"stage the files again in a new one.",
 	StoreTag: "A tag in the store names the digest that it points to, so what it points to is known without " +
-		"trusting it. A tag that leads elsewhere was changed by hand, or planted. It is shown and never used.",
+		"trusting it. A tag that leads elsewhere was changed by hand, or planted. It is shown and never used. " +
+		"Whoever may write to a store can move its tags, and cannot make them lie.",
+	StoreAddress: "A store in a registry is named by the host of the registry and the repository there, and is " +
+		"spoken to by https, because votes and credentials go over that line. Plain http is for a registry on the " +
+		"same machine alone. The address stands in the policy: no flag and no variable leads to another store.",
+	StoreKept: "What was pushed to a registry is read back before distgate says that it is there, and the tag must " +
+		"be in the list by which others find it. A registry that says yes and keeps nothing, or keeps something " +
+		"else, would lose votes and receipts. Run the command again, which changes nothing that is there already.",
 	ManifestEncoding: "A release manifest has exactly one encoding, because its bytes are what is hashed, " +
 		"stored, shown and approved. Bytes that say the same in another way are another manifest, and were " +
 		"not written by distgate.",
