@@ -17,14 +17,16 @@ import (
 
 // Ballot is the plain part of a vote that counts.
 type Ballot struct {
-	Statement    dist.Digest `json:"statement"` // of the bytes that were signed
+	Road         Road        `json:"road"`
+	Statement    dist.Digest `json:"statement,omitzero"` // of the bytes that were signed
 	Decision     Decision    `json:"decision"`
-	By           string      `json:"by"`     // the person's name
-	GitHub       int64       `json:"github"` // the person's id
-	Key          string      `json:"key"`    // fingerprint, "SHA256:…"
+	By           string      `json:"by"`            // the person's name
+	GitHub       int64       `json:"github"`        // the person's id
+	Key          string      `json:"key,omitempty"` // fingerprint of what signed, "SHA256:…"
+	Run          string      `json:"run,omitempty"` // whose environment was reviewed
 	Acknowledged []rule.ID   `json:"acknowledged"`
 	Reason       string      `json:"reason"`
-	Issued       time.Time   `json:"issued"`
+	Issued       time.Time   `json:"issued"` // of a review, which has no time: the earliest there is
 	Expires      time.Time   `json:"expires"`
 }
 
@@ -32,6 +34,7 @@ type Ballot struct {
 // none of them no, at the time of the check. Only [Check] makes one.
 type Approved struct {
 	staged  staging.Staged
+	run     string
 	solo    bool
 	ballots []Ballot
 	refused rule.Refusals
@@ -39,6 +42,10 @@ type Approved struct {
 
 // Staged is the release that was approved.
 func (a Approved) Staged() staging.Staged { return a.staged }
+
+// Run is the workflow run that may publish it: whose reviews were counted, and
+// who started which was asked.
+func (a Approved) Run() string { return a.run }
 
 // Ballots are the approvals that count, one for each person, oldest first.
 func (a Approved) Ballots() []Ballot { return slices.Clone(a.ballots) }
@@ -56,11 +63,14 @@ func (a Approved) IsZero() bool { return len(a.ballots) == 0 }
 // said yes.
 type Waiting struct {
 	Release dist.Digest   `json:"release"`
-	Have    int           `json:"have"`    // people
-	Need    int           `json:"need"`    // people
-	Ballots []Ballot      `json:"ballots"` // the approvals that count
-	May     []string      `json:"may"`     // who has not approved and could
-	Refused rule.Refusals `json:"refused"` // votes that do not count
+	Roads   []Road        `json:"roads"`          // by which approvals count
+	Run     string        `json:"run,omitempty"`  // where environment reviews count
+	Until   time.Time     `json:"until,omitzero"` // when those stop counting
+	Have    int           `json:"have"`           // people
+	Need    int           `json:"need"`           // people
+	Ballots []Ballot      `json:"ballots"`        // the approvals that count
+	May     []string      `json:"may"`            // who has not approved and could
+	Refused rule.Refusals `json:"refused"`        // votes that do not count
 }
 
 func (w Waiting) Error() string {
@@ -68,38 +78,61 @@ func (w Waiting) Error() string {
 		w.Release, w.Have, w.Need, strings.Join(w.May, ", "))
 }
 
-// Check counts the votes among the records of a staged release. It returns
-// [Waiting] where there are too few approvals, and refusals where somebody on
-// the list said no or where the policy is none.
+// Check counts the votes on a staged release: the signed ones among its records,
+// and the reviews of the run that publishes. It returns [Waiting] where there are
+// too few approvals, and refusals where somebody on the list said no or where the
+// policy is none.
 //
-// A vote counts where its signature is by a key of a person on the list. An
-// approval must hold in everything else too: the key valid when it was made and
-// now, the release, the facts shown, its time. A rejection needs the release
-// alone: a no is not overheard because its signer's clock was wrong, his key
-// ran out or his page was made by another version. It ends the release until an
-// approval of the same person that counts is later than it; at the same second
-// the no stands.
+// A signed vote counts where its signature is by a key of a person on the list.
+// An approval must hold in everything else too: its road, who gave it, the key
+// valid when it was made and now, the release, the facts shown, its time. A
+// rejection needs the release alone: a no is not overheard because its signer's
+// clock was wrong, his key ran out or his page was made by another version. It
+// ends the release until an approval of the same person that counts is later
+// than it; at the same second the no stands. A review that rejects ends the
+// release for its run.
 //
-// A record that does not count is reported with the rule that it broke, and
-// takes nothing from the others. The order of the records does not matter.
-func Check(s staging.Staged, records []staging.Record, p Policy, now time.Time) (Approved, error) {
-	t, err := newTally(s, p, now)
+// A person counts once, by however many roads. Who started a run does not count,
+// unless there is only one person. A vote that does not count is reported with
+// the rule that it broke, and takes nothing from the others. The order of the
+// votes does not matter.
+func Check(s staging.Staged, records []staging.Record, run Run, p Policy, now time.Time) (Approved, error) {
+	if err := run.check(); err != nil {
+		return Approved{}, err
+	}
+	t, err := count(s, records, run, p, now)
 	if err != nil {
 		return Approved{}, err
 	}
+	return Approved{staged: s, run: run.URL, solo: p.Solo, ballots: sorted(t.yes), refused: t.refused}, nil
+}
+
+// Count counts the signed votes, on a machine that knows of no run: who started
+// one is not asked, and nothing is approved by it. It returns the approvals that
+// count and the votes that do not, or the errors of [Check].
+func Count(s staging.Staged, records []staging.Record, p Policy, now time.Time) ([]Ballot, rule.Refusals, error) {
+	t, err := count(s, records, Run{}, p, now)
+	return sorted(t.yes), t.refused, err
+}
+
+func count(s staging.Staged, records []staging.Record, run Run, p Policy, now time.Time) (tally, error) {
+	t, err := newTally(s, run, p, now)
+	if err != nil {
+		return tally{}, err
+	}
 	for _, r := range records {
-		t.add(r)
+		t.add(t.judge(r))
 	}
-	if err := t.outcome(); err != nil {
-		return Approved{}, err
+	for _, r := range run.Reviews {
+		t.add(t.judgeReview(r))
 	}
-	return Approved{staged: s, solo: p.Solo, ballots: sorted(t.yes), refused: t.refused}, nil
+	return t, t.outcome()
 }
 
 // Judge reads one vote on a staged release and says whose it is, or by which
 // rules it would not count. Nothing is counted.
 func Judge(s staging.Staged, r staging.Record, p Policy, now time.Time) (Ballot, error) {
-	t, err := newTally(s, p, now)
+	t, err := newTally(s, Run{}, p, now)
 	if err != nil {
 		return Ballot{}, err
 	}
@@ -109,7 +142,7 @@ func Judge(s staging.Staged, r staging.Record, p Policy, now time.Time) (Ballot,
 
 // newTally begins to count the votes on a release, under a policy that could
 // be satisfied.
-func newTally(s staging.Staged, p Policy, now time.Time) (tally, error) {
+func newTally(s staging.Staged, run Run, p Policy, now time.Time) (tally, error) {
 	if now.IsZero() {
 		return tally{}, errors.New("votes: want the time at which they are counted, got none")
 	}
@@ -121,27 +154,32 @@ func newTally(s staging.Staged, p Policy, now time.Time) (tally, error) {
 		return tally{}, err
 	}
 	shown, err := review.Digest()
-	return tally{review: review, shown: shown, policy: p, now: now, yes: map[int64]Ballot{}, no: map[int64]Ballot{}}, err
+	return tally{review: review, shown: shown, run: run, policy: p, now: now,
+		yes: map[int64]Ballot{}, no: map[int64]Ballot{}, ended: map[int64]Ballot{}}, err
 }
 
 // tally is the counting of one release's votes.
 type tally struct {
 	review  Review
 	shown   dist.Digest // of the review
+	run     Run
 	policy  Policy
 	now     time.Time
 	yes, no map[int64]Ballot // the latest of each person, by GitHub id
+	ended   map[int64]Ballot // rejections that nothing takes back, by GitHub id
 	refused rule.Refusals
 }
 
-func (t *tally) add(r staging.Record) {
-	b, no := t.judge(r)
+func (t *tally) add(b Ballot, no rule.Refusals) {
 	if len(no) > 0 {
 		t.refused = append(t.refused, no...)
 		return
 	}
 	latest := t.yes
-	if b.Decision == Reject {
+	switch {
+	case b.Decision == Reject && b.Road == Environment:
+		latest = t.ended
+	case b.Decision == Reject:
 		latest = t.no
 	}
 	if old, voted := latest[b.GitHub]; !voted || later(b, old) > 0 {
@@ -194,14 +232,15 @@ func (t *tally) judge(r staging.Record) (Ballot, rule.Refusals) {
 	}
 	vote := statement.Predicate
 	return Ballot{
-		Statement: digest, Decision: vote.Decision, By: person.Name(), GitHub: person.GitHub,
+		Road: Signed, Statement: digest, Decision: vote.Decision, By: person.Name(), GitHub: person.GitHub,
 		Key: ssh.FingerprintSHA256(key.key), Acknowledged: vote.Acknowledged, Reason: vote.Reason,
 		Issued: vote.Issued, Expires: vote.Expires,
-	}, t.compare(file+" by "+person.Name(), statement, key)
+	}, t.compare(file+" by "+person.Name(), statement, key, person)
 }
 
 const (
 	voteHint     = "vote again with distgate approve or distgate reject"
+	roadHint     = "vote by a road of the policy, or add this one to approval.roads and stage again"
 	strangerHint = "to let this person vote, add the key and the person to the policy and stage again"
 	reviewHint   = "look at this release with distgate review and vote for what it shows"
 	freshHint    = "approve again; if the time is wrong, correct the clock of the machine that signs"
@@ -259,8 +298,8 @@ type voteRow struct {
 
 // compare holds the vote against the release, the clock and its key. A vote for
 // another release breaks every other rule too, and one is enough to say so.
-func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey) (no rule.Refusals) {
-	for _, row := range t.rows(s, key) {
+func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey, who Person) (no rule.Refusals) {
+	for _, row := range append(t.rows(s, key), t.ofVoter(Signed, who.GitHub)...) {
 		if row.holds || s.Predicate.Decision == Reject && !row.rejection {
 			continue
 		}
@@ -270,6 +309,21 @@ func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey) 
 		}
 	}
 	return no
+}
+
+// ofVoter are the rules about who approves, and by which road.
+func (t *tally) ofVoter(road Road, github int64) []voteRow {
+	return []voteRow{
+		{
+			id: rule.VoteRoad, holds: t.policy.Counts(road), want: fmt.Sprintf("an approval by the road %q", t.policy.Roads),
+			got: quoted(string(road)), hint: roadHint,
+		},
+		{
+			id: rule.VoteSelf, holds: t.policy.Solo || !slices.Contains(t.run.Starters, github),
+			want: "somebody who started neither the build nor the run that publishes", got: "who started one of them",
+			hint: "let somebody else on the list approve, or start the run by somebody who is not asked to approve it",
+		},
+	}
 }
 
 func (t *tally) rows(s attest.Statement[Vote], key *allowedKey) []voteRow {
@@ -306,6 +360,14 @@ func (t *tally) rows(s attest.Statement[Vote], key *allowedKey) []voteRow {
 // outcome is nil where enough people said yes and nobody's no stands.
 func (t *tally) outcome() error {
 	var rejected rule.Refusals
+	for _, b := range sorted(t.ended) {
+		delete(t.yes, b.GitHub)
+		rejected = append(rejected, rule.Refusal{
+			File: t.review.Release.String(), Rule: rule.ReleaseRejected,
+			Want: "no rejection by anyone on the list", Got: fmt.Sprintf("%s rejected it in %s", b.By, b.Run) + because(b),
+			Hint: "it is ended for this run; repair the build and stage again, or vote in a new run of the release workflow",
+		})
+	}
 	for _, b := range sorted(t.no) {
 		if yes, ok := t.yes[b.GitHub]; ok && yes.Issued.After(b.Issued) {
 			continue
@@ -323,22 +385,30 @@ func (t *tally) outcome() error {
 	if len(t.yes) >= t.policy.Need {
 		return nil
 	}
-	return Waiting{Release: t.review.Release, Have: len(t.yes), Need: t.policy.Need,
+	w := Waiting{Release: t.review.Release, Roads: t.review.Voting.Roads, Have: len(t.yes), Need: t.policy.Need,
 		Ballots: sorted(t.yes), May: t.may(), Refused: t.refused}
+	if t.run.URL != "" && t.policy.Counts(Environment) {
+		w.Run, w.Until = t.run.URL, t.run.Since.Add(t.policy.MaxAge)
+	}
+	return w
 }
 
 func rejection(b Ballot) string {
-	text := fmt.Sprintf("%s rejected it at %s", b.By, b.Issued.Format(time.RFC3339))
-	if b.Reason != "" {
-		text += ": " + b.Reason
+	return fmt.Sprintf("%s rejected it at %s", b.By, b.Issued.Format(time.RFC3339)) + because(b)
+}
+
+func because(b Ballot) string {
+	if b.Reason == "" {
+		return ""
 	}
-	return text
+	return ": " + b.Reason
 }
 
 // may are the people who have not approved and could.
 func (t *tally) may() (names []string) {
 	for _, person := range t.policy.voters(t.now) {
-		if _, voted := t.yes[person.GitHub]; !voted {
+		_, voted := t.yes[person.GitHub]
+		if started := slices.Contains(t.run.Starters, person.GitHub); !voted && (t.policy.Solo || !started) {
 			names = append(names, person.Name())
 		}
 	}

@@ -311,7 +311,7 @@ type outcome struct {
 // count is what Check makes of the records.
 func count(t *testing.T, w *world, records []staging.Record) (got outcome) {
 	t.Helper()
-	a, err := approval.Check(w.staged, records, w.policy, noon)
+	a, err := approval.Check(w.staged, records, theRun, w.policy, noon)
 	var wait approval.Waiting
 	var no rule.Refusals
 	var ballots []approval.Ballot
@@ -354,16 +354,16 @@ func count(t *testing.T, w *world, records []staging.Record) (got outcome) {
 func TestCheckNeedsATimeAndARelease(t *testing.T) {
 	w := newWorld(t)
 	votes := []staging.Record{w.cast(t, ballot{by: "alice"}), w.cast(t, ballot{by: "bob"})}
-	if _, err := approval.Check(w.staged, votes, w.policy, time.Time{}); err == nil {
+	if _, err := approval.Check(w.staged, votes, theRun, w.policy, time.Time{}); err == nil {
 		t.Error("approved at no time")
 	}
-	if _, err := approval.Check(staging.Staged{}, votes, w.policy, noon); err == nil {
+	if _, err := approval.Check(staging.Staged{}, votes, theRun, w.policy, noon); err == nil {
 		t.Error("approved nothing")
 	}
-	if _, err := approval.Check(w.staged, votes, approval.Policy{}, noon); err == nil {
+	if _, err := approval.Check(w.staged, votes, theRun, approval.Policy{}, noon); err == nil {
 		t.Error("approved under no policy")
 	}
-	if _, err := approval.Check(w.staged, votes, w.policy, noon.AddDate(0, 1, 0)); err == nil {
+	if _, err := approval.Check(w.staged, votes, theRun, w.policy, noon.AddDate(0, 1, 0)); err == nil {
 		t.Error("approved a month later")
 	}
 	if !(approval.Approved{}).IsZero() {
@@ -375,7 +375,7 @@ func TestCheckNeedsATimeAndARelease(t *testing.T) {
 func TestRejectionTellsItsReason(t *testing.T) {
 	w := newWorld(t)
 	no := w.cast(t, ballot{by: "carol", reject: true, statement: func(v *vote) { v.Predicate.Reason = "test keys in the wheel" }})
-	_, err := approval.Check(w.staged, []staging.Record{no}, w.policy, noon)
+	_, err := approval.Check(w.staged, []staging.Record{no}, theRun, w.policy, noon)
 	want := rule.Refusals{{
 		File: w.staged.Digest().String(), Rule: rule.ReleaseRejected, Want: "no rejection by anyone on the list",
 		Got:  "carol@example.org rejected it at 2026-11-20T11:00:00Z: test keys in the wheel",
@@ -393,7 +393,7 @@ func TestCheckWantsTheStagedSigners(t *testing.T) {
 	allowed, err := approval.ParseAllowedSigners("allowed_signers", strings.NewReader(added))
 	check(t, err)
 	w.policy.Signers = allowed
-	_, err = approval.Check(w.staged, nil, w.policy, noon)
+	_, err = approval.Check(w.staged, nil, theRun, w.policy, noon)
 	var no rule.Refusals
 	if !errors.As(err, &no) || no[0].Rule != rule.ApprovalPolicy || !strings.Contains(no[0].Hint, "stage it again") {
 		t.Errorf("got %v", err)
@@ -412,7 +412,7 @@ func TestVoteThroughTheStore(t *testing.T) {
 	records, malformed, err := w.store.Records(ctx, opened.Digest(), approval.RecordKind)
 	check(t, err)
 	check(t, malformed.Err())
-	a, err := approval.Check(opened, records, w.policy, noon)
+	a, err := approval.Check(opened, records, theRun, w.policy, noon)
 	check(t, err)
 	if len(a.Ballots()) != 2 {
 		t.Errorf("got %d ballots", len(a.Ballots()))
@@ -425,9 +425,10 @@ func TestBallot(t *testing.T) {
 	said := w.cast(t, ballot{by: "alice", statement: func(v *vote) {
 		v.Predicate.Acknowledged, v.Predicate.Reason = []rule.ID{"new-pth"}, "looked at it"
 	}})
-	a, err := approval.Check(w.staged, []staging.Record{said, w.cast(t, ballot{by: "bob"})}, w.policy, noon)
+	a, err := approval.Check(w.staged, []staging.Record{said, w.cast(t, ballot{by: "bob"})}, theRun, w.policy, noon)
 	check(t, err)
 	want := approval.Ballot{
+		Road:      approval.Signed,
 		Statement: dist.Sum(said.Statement), Decision: approval.Approve, By: "alice@example.org", GitHub: 1,
 		Key:          ssh.FingerprintSHA256(w.keys["alice"].PublicKey()),
 		Acknowledged: []rule.ID{"new-pth"}, Reason: "looked at it",

@@ -17,9 +17,18 @@ const (
 	maxSkew   = 5 * time.Minute // how far a signer's clock may run ahead
 )
 
+// Road is the way by which a vote comes.
+type Road string
+
+const (
+	Signed      Road = "signed"      // a statement with an SSH signature, kept with the release
+	Environment Road = "environment" // a review of the environment that the publishing run waits for
+)
+
 // Policy says whose votes open the gate.
 type Policy struct {
 	Need    int           // how many people must approve, one or more
+	Roads   []Road        // by which approvals count, one or both
 	MaxAge  time.Duration // how long an approval holds at most, up to 90 days
 	Solo    bool          // one person builds and approves, and every page says so
 	People  []Person
@@ -46,7 +55,7 @@ func (p Policy) Check(now time.Time) error {
 		return no
 	}
 	if voters := p.voters(now); len(voters) < p.Need {
-		no = append(no, policyRefusal(fmt.Sprintf("%d people with a key that is valid now", p.Need),
+		no = append(no, policyRefusal(fmt.Sprintf("%d people who can vote now", p.Need),
 			fmt.Sprintf("%d", len(voters)), "add people and keys, or lower the number of approvals, and stage again"))
 	}
 	return no.Err()
@@ -62,6 +71,15 @@ func (p Policy) checkNumbers() (no rule.Refusals) {
 		want, got, hint string
 	}{
 		{p.Need >= 1, "at least 1 approval", fmt.Sprint(p.Need), "say how many people must approve"},
+		{
+			p.roadsKnown(), "roads signed, environment, or both, each once", fmt.Sprintf("%q", p.Roads),
+			`say by which roads approvals count: roads = ["signed"], ["environment"] or both`,
+		},
+		{
+			p.Need <= 1 || len(p.Roads) != 1 || !p.Counts(Environment),
+			"1 approval where environment reviews alone count: GitHub starts the job at the first", fmt.Sprint(p.Need),
+			`ask for 1 approval, or let signed statements count too: roads = ["signed", "environment"]`,
+		},
 		{
 			p.MaxAge > 0 && p.MaxAge <= maxMaxAge, "a time for which an approval holds, at most 90 days",
 			p.MaxAge.String(), "say how long an approval holds, like 168h",
@@ -90,9 +108,21 @@ func (p Policy) checkNumbers() (no rule.Refusals) {
 	return no
 }
 
+func (p Policy) roadsKnown() bool {
+	for i, r := range p.Roads {
+		if r != Signed && r != Environment || slices.Contains(p.Roads[:i], r) {
+			return false
+		}
+	}
+	return len(p.Roads) > 0
+}
+
+// Counts tells whether approvals by the road count.
+func (p Policy) Counts(r Road) bool { return slices.Contains(p.Roads, r) }
+
 // checkPeople wants each id and each principal to stand for one person, and
-// each principal to be in allowed_signers: a slip of the pen there would be a
-// voter who is never heard.
+// each principal to be in allowed_signers, where signed statements count: a slip
+// of the pen there would be a voter who is never heard.
 func (p Policy) checkPeople() (no rule.Refusals) {
 	ids, principals := map[int64]bool{}, map[string]bool{}
 	refuse := func(want, got, hint string) { no = append(no, policyRefusal(want, got, hint)) }
@@ -111,7 +141,7 @@ func (p Policy) checkPeople() (no rule.Refusals) {
 				refuse("each principal once", quoted(principal)+" twice", "remove one")
 			}
 			principals[principal] = true
-			if !p.Signers.has(principal) {
+			if p.Counts(Signed) && !p.Signers.has(principal) {
 				refuse(fmt.Sprintf("a key for %s in allowed_signers", quoted(principal)), "none",
 					"add a line with the person's key, or correct the principal")
 			}
@@ -162,11 +192,21 @@ func (p Policy) owner(principal string) (Person, bool) {
 	return Person{}, false
 }
 
-// voters are the people who have a key that is valid at that time.
+// known is the person with that GitHub id.
+func (p Policy) known(github int64) (Person, bool) {
+	i := slices.IndexFunc(p.People, func(person Person) bool { return person.GitHub == github })
+	if i < 0 {
+		return Person{}, false
+	}
+	return p.People[i], true
+}
+
+// voters are the people who can approve at that time: with a key that is valid,
+// or on GitHub.
 func (p Policy) voters(now time.Time) (voters []Person) {
 	for _, person := range p.People {
 		can := func(principal string) bool { return p.Signers.has(principal, now) }
-		if slices.ContainsFunc(person.Principals, can) {
+		if p.Counts(Environment) || slices.ContainsFunc(person.Principals, can) {
 			voters = append(voters, person)
 		}
 	}

@@ -35,6 +35,17 @@ func TestPolicyCheck(t *testing.T) {
 		{"an endless age", func(p *approval.Policy) { p.MaxAge = 91 * 24 * time.Hour }, "at most 90 days"},
 		{"one person who does not say so", func(p *approval.Policy) { p.Need, p.People = 1, []approval.Person{alice} }, "two people"},
 		{"solo and two needed", func(p *approval.Policy) { p.Solo = true }, "1 approval where one person builds"},
+		{"no road", func(p *approval.Policy) { p.Roads = nil }, "roads signed, environment, or both"},
+		{"a road that nobody knows", func(p *approval.Policy) { p.Roads = []approval.Road{"signed", "phone"} }, "roads signed"},
+		{"a road twice", func(p *approval.Policy) { p.Roads = []approval.Road{"signed", "signed"} }, "each once"},
+		{"both roads", func(p *approval.Policy) { p.Roads = []approval.Road{"environment", "signed"} }, ""},
+		{"two by the environment alone", func(p *approval.Policy) { p.Roads = []approval.Road{"environment"} }, "1 approval where environment"},
+		{"one by the environment alone", func(p *approval.Policy) {
+			p.Need, p.Roads, p.Signers = 1, []approval.Road{"environment"}, approval.AllowedSigners{}
+		}, ""},
+		{"no signers, by both roads", func(p *approval.Policy) {
+			p.Roads, p.Signers = []approval.Road{"environment", "signed"}, approval.AllowedSigners{}
+		}, "a key for"},
 		{"no signers", func(p *approval.Policy) { p.Signers = approval.AllowedSigners{} }, "a key for"},
 		{"a person without a principal", people(alice, approval.Person{GitHub: 2}), "a principal for GitHub id 2"},
 		{"a person without an id", people(alice, approval.Person{Principals: bob.Principals}), "a GitHub id"},
@@ -62,7 +73,7 @@ func TestPolicyCheck(t *testing.T) {
 					t.Errorf("got %+v", r)
 				}
 			}
-			if a, err := approval.Check(w.staged, nil, p, noon); err == nil || !a.IsZero() {
+			if a, err := approval.Check(w.staged, nil, theRun, p, noon); err == nil || !a.IsZero() {
 				t.Error("approved under it")
 			}
 		})
@@ -76,11 +87,11 @@ func TestPolicyCheckAsksForKeysThatAreValidNow(t *testing.T) {
 		`bob@example.org namespaces="distgate",valid-before="20261119Z"`)
 	allowed, err := approval.ParseAllowedSigners("allowed_signers", strings.NewReader(old))
 	check(t, err)
-	p := approval.Policy{Need: 2, MaxAge: time.Hour, Signers: allowed, People: []approval.Person{
+	p := approval.Policy{Need: 2, Roads: []approval.Road{approval.Signed}, MaxAge: time.Hour, Signers: allowed, People: []approval.Person{
 		{GitHub: 1, Principals: []string{"alice@example.org"}}, {GitHub: 2, Principals: []string{"bob@example.org"}},
 	}}
 	check(t, p.Check(noon.AddDate(0, 0, -2)))
-	if err := p.Check(noon); err == nil || !strings.Contains(err.Error(), "2 people with a key that is valid now, got 1") {
+	if err := p.Check(noon); err == nil || !strings.Contains(err.Error(), "2 people who can vote now, got 1") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -92,7 +103,7 @@ func TestSolo(t *testing.T) {
 	if last := review.NotProven[len(review.NotProven)-1]; !review.Voting.Solo || last.ID != "one-person" {
 		t.Errorf("the review does not say that there is one person: %+v", review.NotProven)
 	}
-	a, err := approval.Check(w.staged, records(t, w, "alice"), w.policy, noon)
+	a, err := approval.Check(w.staged, records(t, w, "alice"), theRun, w.policy, noon)
 	check(t, err)
 	if !a.Solo() {
 		t.Error("the approval does not say that there is one person")

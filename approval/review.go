@@ -45,6 +45,7 @@ type File struct {
 // Voting says how this release is decided.
 type Voting struct {
 	Need   int      `json:"need"`   // people
+	Roads  []Road   `json:"roads"`  // by which approvals count, sorted
 	MaxAge int64    `json:"maxAge"` // seconds for which an approval holds
 	Solo   bool     `json:"solo"`
 	People []Person `json:"people"`
@@ -92,11 +93,16 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 func (p Policy) voting() Voting {
 	people := slices.Clone(p.People)
 	slices.SortFunc(people, func(a, b Person) int { return cmp.Compare(a.GitHub, b.GitHub) })
-	return Voting{Need: p.Need, MaxAge: int64(p.MaxAge.Seconds()), Solo: p.Solo, People: people}
+	return Voting{Need: p.Need, Roads: slices.Sorted(slices.Values(p.Roads)), MaxAge: int64(p.MaxAge.Seconds()),
+		Solo: p.Solo, People: people}
 }
 
-// staged demands that allowed_signers is a file of the staged policy.
+// staged demands that allowed_signers is a file of the staged policy, where
+// there has to be one.
 func (p Policy) staged(lock staging.PolicyLock) error {
+	if len(p.Signers.keys) == 0 && !p.Counts(Signed) && p.roadsKnown() {
+		return nil
+	}
 	listed := func(f staging.PolicyLockFile) bool { return f.Digest == p.Signers.digest }
 	if len(p.Signers.keys) > 0 && slices.ContainsFunc(lock.Files, listed) {
 		return nil

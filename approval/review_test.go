@@ -44,7 +44,7 @@ func TestShow(t *testing.T) {
 		LeftOut: []staging.LeaveOut{},
 		Policy:  m.Policy,
 		Roots:   m.Roots,
-		Voting:  approval.Voting{Need: 2, MaxAge: 604800, People: w.policy.People},
+		Voting:  approval.Voting{Need: 2, Roads: []approval.Road{approval.Signed}, MaxAge: 604800, People: w.policy.People},
 	}
 	ids := func(notes []approval.Note) (list []string) {
 		for _, n := range notes {
@@ -223,7 +223,7 @@ func TestVotesBySSHKeygen(t *testing.T) {
 	check(t, err)
 	ours := w.cast(t, ballot{by: "alice's token"})
 	votes := []staging.Record{ours, {Kind: approval.RecordKind, Statement: theirs, SSHSIG: signature}}
-	a, err := approval.Check(w.staged, votes, w.policy, noon)
+	a, err := approval.Check(w.staged, votes, theRun, w.policy, noon)
 	check(t, err)
 	if got := a.Ballots()[1].Key; got != ssh.FingerprintSHA256(key.PublicKey()) || len(a.Refused()) != 0 {
 		t.Errorf("signed by %s, refused %v", got, a.Refused())
@@ -246,7 +246,7 @@ func FuzzVote(f *testing.F) {
 		if r.SSHSIG, err = approval.Sign(statement, w.keys["alice"]); err != nil {
 			t.Fatal(err)
 		}
-		_, err = approval.Check(w.staged, []staging.Record{r}, w.policy, noon)
+		_, err = approval.Check(w.staged, []staging.Record{r}, theRun, w.policy, noon)
 		var wait approval.Waiting
 		var no rule.Refusals
 		if !errors.As(err, &wait) && !errors.As(err, &no) {

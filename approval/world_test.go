@@ -65,7 +65,7 @@ func newWorld(t testing.TB, change ...func(*staging.Policy)) *world {
 	allowed, err := approval.ParseAllowedSigners("allowed_signers", strings.NewReader(file))
 	check(t, err)
 	w.policy = approval.Policy{
-		Need: 2, MaxAge: 7 * 24 * time.Hour, Signers: allowed,
+		Need: 2, Roads: []approval.Road{approval.Signed}, MaxAge: 7 * 24 * time.Hour, Signers: allowed,
 		People: []approval.Person{
 			{GitHub: 1, Principals: []string{"alice@example.org", "alice@example.com"}},
 			{GitHub: 2, Principals: []string{"bob@example.org"}},
@@ -89,6 +89,9 @@ func newWorld(t testing.TB, change ...func(*staging.Policy)) *world {
 	w.stage(t)
 	return w
 }
+
+// theRun is one that nobody on the list started.
+var theRun = approval.Run{URL: "https://github.com/acme/widget-release/actions/runs/7", Since: noon.Add(-time.Hour), Starters: []int64{9}}
 
 // stage builds and signs a wheel and takes it in.
 func (w *world) stage(t testing.TB) {

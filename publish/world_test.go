@@ -207,7 +207,7 @@ func (w *world) approve(staged staging.Staged, people string, key ssh.Signer) ap
 	w.t.Helper()
 	signers, err := approval.ParseAllowedSigners("allowed_signers", strings.NewReader(people))
 	w.must(err)
-	policy := approval.Policy{Need: 1, MaxAge: time.Hour, Solo: true, Signers: signers,
+	policy := approval.Policy{Need: 1, Roads: []approval.Road{approval.Signed}, MaxAge: time.Hour, Solo: true, Signers: signers,
 		People: []approval.Person{{GitHub: 1, Principals: []string{"alice@example.org"}}}}
 	review, err := approval.Show(staged, policy)
 	w.must(err)
@@ -215,8 +215,9 @@ func (w *world) approve(staged staging.Staged, people string, key ssh.Signer) ap
 	w.must(err)
 	signature, err := approval.Sign(vote, key)
 	w.must(err)
+	run := approval.Run{URL: "https://github.com/acme/widget/actions/runs/1", Since: time.Now(), Starters: []int64{1}}
 	approved, err := approval.Check(staged,
-		[]staging.Record{{Kind: approval.RecordKind, Statement: vote, SSHSIG: signature}}, policy, time.Now())
+		[]staging.Record{{Kind: approval.RecordKind, Statement: vote, SSHSIG: signature}}, run, policy, time.Now())
 	w.must(err)
 	return approved
 }

@@ -11,6 +11,14 @@ const (
 	VoteBinding     ID = "vote-binding"
 	VoteTime        ID = "vote-time"
 	ReleaseRejected ID = "release-rejected"
+
+	VoteRoad          ID = "vote-road"
+	VoteStranger      ID = "vote-stranger"
+	VoteSelf          ID = "vote-self"
+	VoteBot           ID = "vote-bot"
+	VoteUnclear       ID = "vote-unclear"
+	VoteDigestMissing ID = "vote-digest-missing"
+	VoteDigests       ID = "vote-digests"
 )
 
 var approvalStories = map[ID]string{
@@ -45,4 +53,23 @@ var approvalStories = map[ID]string{
 	ReleaseRejected: "One person's no is enough to end a release, and it does not age out or expire, " +
 		"because a no that could be waited out would not protect anybody. " +
 		"Either the same person takes it back by approving later, or the build is repaired and staged as another release.",
+
+	VoteRoad: "The policy says by which roads approvals count: statements signed with SSH, reviews of the environment " +
+		"on GitHub, or both. A yes by another road is shown and decides nothing. A no counts by either.",
+	VoteStranger: "A review counts for the person whose numeric GitHub id stands in [people]; a login can change hands. " +
+		"An environment's reviewers can be more people than the policy names, and those start the job but decide nothing. " +
+		"To let somebody vote, add the person to the policy and stage again.",
+	VoteSelf: "Who started the build or the run that publishes does not approve it, in whichever attempt, or one stolen " +
+		"account would be enough. Let somebody else on the list approve; a project of one person says so in its policy " +
+		"with people = \"solo\".",
+	VoteBot: "A vote is a person's. An app or a bot that approves has looked at nothing, and whoever can make it approve " +
+		"would be the one who decides.",
+	VoteUnclear: "A comment that approves a digest in one line and speaks otherwise of a digest in another can be read " +
+		"in two ways, and what is quoted from somebody else is not a vote. Approve again, with the one line that distgate " +
+		"shows; other lines that name no digest may stand beside it.",
+	VoteDigestMissing: "Who only clicks approves a job, and not bytes: nobody can tell afterwards what was looked at. " +
+		"So the comment names the release digest, in a line of its own: approve sha256: and 64 digits. " +
+		"A click without it burns nothing; run the publishing job again and approve with the line.",
+	VoteDigests: "A comment that approves two digests approves whichever comes, and so none. " +
+		"Approve again with the line of the one release that was looked at.",
 }

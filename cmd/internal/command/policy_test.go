@@ -62,20 +62,24 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		old, new string
 		good     bool
 	}{
-		"as written":             {"", "", true},
-		"an unknown key":         {"owner-id", "ownr-id", false},
-		"no hosted":              {`hosted = "certificate"`, "", false},
-		"hosted unknown":         {`"certificate"`, `"some"`, false},
-		"no word on the sdist":   {"sdist = true", "", false},
-		"a Python alone":         {`platform = ["any", "macosx_arm64", "manylinux_x86_64"]`, "", false},
-		"a platform with a dash": {`"manylinux_x86_64"`, `"manylinux_x86-64"`, false},
-		"additions":              {"sdist = true", `sdist = false` + "\nalso = [\"pp311-win32\", \"1-py3-none-win32\"]", true},
-		"another table":          {"[files]", `[series."2.4"]`, true},
-		"a series of letters":    {"[files]", `[series.main]`, false},
-		"both tables":            {"[files]", "[series.2]\nsdist = true\n[files]", false},
-		"nobody":                 {"need = 2", "need = 0", false},
-		"a name for an id":       {`1001 =`, `alice =`, false},
-		"two forms of root":      {`file = "trusted_root.json"`, `file = "trusted_root.json"` + "\ntuf = \"https://example.org\"", false},
+		"as written":               {"", "", true},
+		"an unknown key":           {"owner-id", "ownr-id", false},
+		"no hosted":                {`hosted = "certificate"`, "", false},
+		"hosted unknown":           {`"certificate"`, `"some"`, false},
+		"no word on the sdist":     {"sdist = true", "", false},
+		"a Python alone":           {`platform = ["any", "macosx_arm64", "manylinux_x86_64"]`, "", false},
+		"a platform with a dash":   {`"manylinux_x86_64"`, `"manylinux_x86-64"`, false},
+		"additions":                {"sdist = true", `sdist = false` + "\nalso = [\"pp311-win32\", \"1-py3-none-win32\"]", true},
+		"another table":            {"[files]", `[series."2.4"]`, true},
+		"a series of letters":      {"[files]", `[series.main]`, false},
+		"both tables":              {"[files]", "[series.2]\nsdist = true\n[files]", false},
+		"nobody":                   {"need = 2", "need = 0", false},
+		"no road":                  {`roads = ["signed"]`, "", false},
+		"a road that nobody knows": {`["signed"]`, `["phone"]`, false},
+		"both roads":               {`["signed"]`, `["environment", "signed"]`, true},
+		"two by the environment":   {`["signed"]`, `["environment"]`, false},
+		"a name for an id":         {`1001 =`, `alice =`, false},
+		"two forms of root":        {`file = "trusted_root.json"`, `file = "trusted_root.json"` + "\ntuf = \"https://example.org\"", false},
 	} {
 		var value map[string]any
 		if err := toml.Unmarshal(bytes.Replace(raw, []byte(c.old), []byte(c.new), 1), &value); err != nil {

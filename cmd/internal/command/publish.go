@@ -17,14 +17,15 @@ func newPublish(s Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "publish RELEASE",
 		Short: "Upload what was approved, and confirm what the index serves",
-		Long: `Publish proves the release again, counts the votes, shows the index who it is
-with the ID token of this GitHub Actions job, signs a publish attestation for
+		Long: `Publish proves the release again, asks GitHub whether the environment of this
+job is a gate and who started and reviewed this run, counts the votes, shows the
+index who it is with the ID token of this GitHub Actions job, signs a publish attestation for
 each file, uploads wheels first and the sdist last, and then downloads every file
 to confirm that the index serves exactly what was approved. It leaves a receipt in
 the store. Run again, it goes on where it ended.
 
-There is no password and no token to give: it runs in a job with
-"permissions: id-token: write", in the environment that the policy names.`,
+There is no password to give: it runs in a job with "permissions: id-token: write,
+actions: read" and GITHUB_TOKEN, in the environment that the policy names.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := openRelease(c.Context(), s, f, args[0])
@@ -39,11 +40,19 @@ There is no password and no token to give: it runs in a job with
 }
 
 func (r release) publish(ctx context.Context, s Streams, f shared) error {
-	approved, err := r.check(ctx, s)
+	token, err := idToken(s)
 	if err != nil {
 		return err
 	}
-	job, err := r.job(s)
+	own, err := r.ownRun(ctx, s, token)
+	if err != nil {
+		return err
+	}
+	approved, err := r.check(ctx, s, own.facts)
+	if err != nil {
+		return err
+	}
+	job, err := r.job(token)
 	if err != nil {
 		return err
 	}
@@ -59,11 +68,7 @@ func (r release) publish(ctx context.Context, s Streams, f shared) error {
 
 // job wires the job that publishes: who it must be, where it goes, and how it
 // proves who it is.
-func (r release) job(s Streams) (publish.Job, error) {
-	token, err := idToken(s)
-	if err != nil {
-		return publish.Job{}, err
-	}
+func (r release) job(token attest.Token) (publish.Job, error) {
 	witness, err := r.witness()
 	if err != nil {
 		return publish.Job{}, err

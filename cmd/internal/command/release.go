@@ -83,22 +83,40 @@ func listed(ctx context.Context, store *staging.Store, digest dist.Digest) (stag
 	return staging.Manifest{}, errors.Join(malformed.Err(), errors.New(digest.String()+" cannot be read from the store"))
 }
 
-// check counts the votes. What is tagged as a record and is none is shown and
-// decides nothing; a record whose bytes are gone or damaged could have been a
-// no, and so nothing can be decided without it.
-func (r release) check(ctx context.Context, s Streams) (approval.Approved, error) {
+// votes are the signed votes on the release. What is tagged as a record and is
+// none is shown and decides nothing; a record whose bytes are gone or damaged
+// could have been a no, and so nothing can be decided without it.
+func (r release) votes(ctx context.Context, s Streams) ([]staging.Record, error) {
 	records, malformed, err := r.store.Records(ctx, r.staged.Digest(), approval.RecordKind)
 	if err != nil {
-		return approval.Approved{}, err
+		return nil, err
 	}
 	printer{s.Err}.refusals(malformed)
 	for _, m := range malformed {
 		if m.Rule == rule.StoredBytes {
-			return approval.Approved{}, errors.New(m.File + " is missing or damaged, and could have been a rejection; " +
+			return nil, errors.New(m.File + " is missing or damaged, and could have been a rejection; " +
 				"restore it from another copy of the store")
 		}
 	}
-	return approval.Check(r.staged, records, r.policy.approval, s.Now())
+	return records, nil
+}
+
+// check counts the votes for the run that publishes.
+func (r release) check(ctx context.Context, s Streams, run approval.Run) (approval.Approved, error) {
+	records, err := r.votes(ctx, s)
+	if err != nil {
+		return approval.Approved{}, err
+	}
+	return approval.Check(r.staged, records, run, r.policy.approval, s.Now())
+}
+
+// count counts the signed votes, where no run is known.
+func (r release) count(ctx context.Context, s Streams) ([]approval.Ballot, rule.Refusals, error) {
+	records, err := r.votes(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return approval.Count(r.staged, records, r.policy.approval, s.Now())
 }
 
 // published reports whether a receipt of the publisher is under the release.

@@ -56,6 +56,7 @@ func runStage(ctx context.Context, s Streams, f shared, dir, index string) error
 	if err != nil {
 		return err
 	}
+	p.warnOfEnvironment(ctx, s, index)
 	return showStaged(s, f, staged)
 }
 

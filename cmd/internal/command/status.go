@@ -130,7 +130,7 @@ func (r release) standing(ctx context.Context, s Streams) (standing, error) {
 	if err != nil {
 		return st, err
 	}
-	approved, err := r.check(ctx, s)
+	ballots, refused, err := r.count(ctx, s)
 	var waiting approval.Waiting
 	var rejected rule.Refusals
 	name := short(st.Release)
@@ -145,7 +145,7 @@ func (r release) standing(ctx context.Context, s Streams) (standing, error) {
 		return st, err
 	default:
 		st.State = "approved"
-		st.By, st.Refused = append(st.By, approved.Ballots()...), append(st.Refused, approved.Refused()...)
+		st.By, st.Refused = append(st.By, ballots...), append(st.Refused, refused...)
 		st.Next = "in the job that publishes: distgate publish " + name + r.flags.again()
 	}
 	st.Have = len(st.By)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/distgate/distgate/cmd/internal/world"
+	"github.com/distgate/distgate/workflows/githubtest"
 )
 
 // TestMain makes this test binary the distgate command too, so that each line
@@ -65,7 +67,7 @@ func TestStories(t *testing.T) {
 		Condition: func(name string) (bool, error) { return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "pipe": pipe, "project": register, "exitcode": exitcode,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "pipe": pipe, "project": register, "ran": ran, "exitcode": exitcode,
 		},
 	})
 }
@@ -154,6 +156,14 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 func register(ts *testscript.TestScript, _ bool, args []string) {
 	w := inWorld(ts)
 	ts.Check(w.Index().AddProject(args[0], w.Publisher()))
+}
+
+// ran REPOSITORY ID: GitHub knows that run, which dave started.
+func ran(ts *testscript.TestScript, _ bool, args []string) {
+	id, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	inWorld(ts).GitHub().PutRun(githubtest.Run{Repository: args[0], ID: id, Actor: "dave",
+		Workflow: ".github/workflows/release.yml", SHA: strings.Repeat("0", 40)})
 }
 
 // release VAR: VAR becomes the release digest that the last command printed.

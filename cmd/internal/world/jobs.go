@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/distgate/distgate/attest/sigstoretest"
@@ -19,7 +20,13 @@ import (
 // BuildJob is the job that builds and attests a version: of the tag, in the
 // project's own repository, on a machine of GitHub's.
 func (w *World) BuildJob(version string) githubtest.Claims {
-	return githubtest.ReleaseJob(Repository, workflow, "refs/tags/v"+version, "")
+	return started(githubtest.ReleaseJob(Repository, workflow, "refs/tags/v"+version, ""))
+}
+
+// started is a job of a run that dave started, who is asked for no vote.
+func started(job githubtest.Claims) githubtest.Claims {
+	job.Actor, job.ActorID = dave.Name, strconv.FormatInt(dave.GitHub, 10)
+	return job
 }
 
 // PublishJob is the one job that the index takes files from: of the release
@@ -27,16 +34,35 @@ func (w *World) BuildJob(version string) githubtest.Claims {
 func (w *World) PublishJob() githubtest.Claims {
 	job := githubtest.ReleaseJob(ReleaseRepository, workflow, "refs/heads/main", Environment)
 	job.EventName = "workflow_dispatch"
-	return job
+	return started(job)
 }
 
 // Env starts a job and returns what it finds in its environment, as NAME=value.
+// Its token may read what "permissions: actions: read" lets it. If nobody put the
+// job's run on GitHub, it is there from now on.
 func (w *World) Env(job githubtest.Claims) []string {
+	w.run(job)
 	url, token := w.github.Job(job)
 	return []string{
 		"ACTIONS_ID_TOKEN_REQUEST_URL=" + url,
 		"ACTIONS_ID_TOKEN_REQUEST_TOKEN=" + token,
+		"GITHUB_API_URL=" + w.at.github,
+		"GITHUB_TOKEN=" + w.github.AccessToken(githubtest.Access{Permissions: map[string]string{"actions": "read"}}),
 	}
+}
+
+// run puts the run of a job on GitHub, once. A job with an environment has not
+// ended.
+func (w *World) run(job githubtest.Claims) {
+	if w.runs[job.RunID] {
+		return
+	}
+	w.runs[job.RunID] = true
+	one := githubtest.Job{Name: "build"}
+	if job.Environment != "" {
+		one = githubtest.Job{Name: "publish", Environment: job.Environment, Status: "in_progress"}
+	}
+	w.github.PutRun(githubtest.RunOf(job, one))
 }
 
 // Build writes the distributions of a version into the folder, and beside each
@@ -80,6 +106,7 @@ func (w *World) write(dir, version string, files ...File) error {
 // of the file that the job "says" built it, in a bundle whose certificate is of
 // the job "signer". An honest job is both.
 func (w *World) Attest(path string, signer, says githubtest.Claims) error {
+	w.run(signer)
 	digest, err := hashed(path)
 	if err != nil {
 		return err

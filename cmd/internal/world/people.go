@@ -20,6 +20,9 @@ type person struct {
 	key    ed25519.PrivateKey
 }
 
+// dave starts all runs. He may not vote, and has no key.
+var dave = person{Name: "dave", GitHub: 1004}
+
 // newPeople are three who may vote, of whom two must, and one who may not.
 func newPeople() ([]person, error) {
 	people := []person{

@@ -49,6 +49,7 @@ type World struct {
 	sigstore *sigstoretest.Sigstore
 	index    *pypitest.Index
 	people   []person
+	runs     map[string]bool // that are on GitHub, by id
 	servers  []*http.Server
 	at       addresses
 }
@@ -63,7 +64,7 @@ func Start(ctx context.Context) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{people: people}
+	w := &World{people: people, runs: map[string]bool{}}
 	if err := w.start(ctx); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -77,6 +78,7 @@ func (w *World) start(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+	w.populate()
 	if _, err = w.serve(ctx, func(base string) (http.Handler, error) {
 		return w.github.Storage(base), nil
 	}); err != nil {
@@ -95,6 +97,20 @@ func (w *World) start(ctx context.Context) (err error) {
 		return w.index, err
 	})
 	return err
+}
+
+// populate gives GitHub the people, and the environment that only they let
+// publish.
+func (w *World) populate() {
+	gate := githubtest.Environment{Repository: ReleaseRepository, Name: Environment, PreventSelfReview: true,
+		AdminBypass: githubtest.BypassForbidden, Policies: []githubtest.BranchPolicy{{Name: "main"}}}
+	for _, p := range append(w.people, dave) {
+		w.github.PutUser(githubtest.User{Login: p.Name, ID: p.GitHub})
+		if p.May {
+			gate.Reviewers = append(gate.Reviewers, p.Name)
+		}
+	}
+	w.github.PutEnvironment(gate)
 }
 
 // newIndex is an index where widget has its trusted publisher, and no files.
