@@ -114,6 +114,8 @@ func (p Policy) machines(file string, c certificate, jobs []Job) (elsewhere stri
 		case job.Idle() || job.hosted(p.Labels):
 		case i >= 0:
 			groups = append(groups, p.Runners[i].Name+" ("+p.Runners[i].Reason+")")
+		case job.Runner == "" && job.Status != "completed":
+			return "", nil, fmt.Errorf("GitHub does not say yet where %s; ask again when it does", job)
 		default:
 			strays = append(strays, job.String())
 		}

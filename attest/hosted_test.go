@@ -48,7 +48,6 @@ func TestEveryJob(t *testing.T) {
 		"still to come":   {[]job{hosted("build", 1), idle("queued", ""), idle("waiting", "")}, nil, "", ""},
 		"still at work":   {[]job{with(hosted("gate", 1), func(j *job) { j.Status, j.Conclusion = "in_progress", "" })}, nil, "", ""},
 		"no runner named": {[]job{hosted("build", 1), idle("completed", "success")}, nil, `job "idle" of attempt 1 (completed success) without a runner`, ""},
-		"at work nowhere": {[]job{hosted("build", 1), idle("in_progress", "")}, nil, `(in_progress) without a runner`, ""},
 		"steps without a runner": {[]job{hosted("build", 1), with(idle("completed", "cancelled"), func(j *job) { j.Steps = 2 })}, nil,
 			"(completed cancelled) without a runner", ""},
 		"self-hosted": {[]job{hosted("attest", 1), with(hosted("build (3.12)", 1), func(j *job) {
@@ -145,6 +144,7 @@ func TestJobsThatNobodyKnows(t *testing.T) {
 		"no answer":            {asking(w, nil, errors.New("no answer")), nil, "no answer"},
 		"no jobs":              {asking(w, nil, nil), nil, "not whole"},
 		"none of this attempt": {asking(w, []attest.Job{hosted("build", 2)}, nil), nil, "not whole"},
+		"at work nowhere yet":  {asking(w, []attest.Job{hosted("build", 1), idle("in_progress", "")}, nil), nil, `does not say yet where job "idle"`},
 		"only idle ones":       {asking(w, []attest.Job{idle("completed", "skipped")}, nil), nil, "not whole"},
 		"a signer elsewhere":   {asking(w, nil, nil), func(p *attest.Policy) { p.Runner = attest.Any() }, "the job that signs"},
 		"a group without a reason": {asking(w, nil, nil), func(p *attest.Policy) {
