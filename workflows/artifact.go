@@ -19,6 +19,7 @@ import (
 const (
 	maxArtifact  = dist.MaxSize // bytes of one
 	maxArtifacts = 64 << 30     // bytes of all that are chosen
+	maxName      = 1 << 10      // bytes of a name
 )
 
 // Artifact is what a job of a run uploaded, as GitHub lists it. It belongs to
@@ -55,7 +56,7 @@ func (c *Client) Artifacts(ctx context.Context, r Run) ([]Artifact, error) {
 	}
 	artifacts := make([]Artifact, len(said))
 	for i, a := range said {
-		if a.GetID() <= 0 || a.GetName() == "" || a.GetSizeInBytes() < 0 || a.GetWorkflowRun().GetID() != r.ID {
+		if a.GetID() <= 0 || a.GetName() == "" || len(a.GetName()) > maxName || a.GetSizeInBytes() < 0 || a.GetWorkflowRun().GetID() != r.ID {
 			return nil, fmt.Errorf("GitHub, %s: want artifacts of run %d, got %d %.200q of run %d",
 				q.path, r.ID, a.GetID(), a.GetName(), a.GetWorkflowRun().GetID())
 		}

@@ -326,14 +326,18 @@ func messageOf(err error) string {
 	return ""
 }
 
-// clip is the first line of a text from outside, and of that the beginning.
+// clip is the first line of a text from outside, and of that the beginning. What
+// was cut shows it, and so equals nothing that a policy names.
 func clip(s string) string {
 	const limit = 200
-	s, _, _ = strings.Cut(s, "\n")
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	line, _, more := strings.Cut(s, "\n")
+	if len(line) > limit {
+		line, more = strings.ToValidUTF8(line[:limit], ""), true
 	}
-	return s
+	if more {
+		line += "…"
+	}
+	return line
 }
 
 // get asks for one JSON value.

@@ -57,6 +57,23 @@ func TestPauses(t *testing.T) {
 	}
 }
 
+func TestTextsAreCutVisibly(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "",
+		"ubuntu-24.04":                  "ubuntu-24.04",
+		"ubuntu-24.04\nmine":            "ubuntu-24.04…",
+		"ubuntu-24.04\n":                "ubuntu-24.04…",
+		strings.Repeat("x", 200):        strings.Repeat("x", 200),
+		strings.Repeat("x", 201):        strings.Repeat("x", 200) + "…",
+		strings.Repeat("ä", 1000):       strings.Repeat("ä", 100) + "…",
+		"x" + strings.Repeat("ä", 1000): "x" + strings.Repeat("ä", 99) + "…",
+	} {
+		if got := clip(text); got != want {
+			t.Errorf("%q: got %q", text, got)
+		}
+	}
+}
+
 func TestTheFormOfAnArtifact(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind, disposition string

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +17,10 @@ import (
 // readActions is the permission that runs, jobs and artifacts take.
 const readActions = "actions: read"
 
-// maxAttempts bounds how often a run was run again. GitHub's own bound is 50.
-const maxAttempts = 100
+const (
+	maxAttempts = 100 // at one run; GitHub's own bound is 50
+	maxLabels   = 100 // of one job
+)
 
 // Run is what GitHub says of a workflow run.
 type Run struct {
@@ -244,7 +245,7 @@ func (c *Client) attemptJobs(ctx context.Context, r Run, n int) ([]attest.Job, e
 	jobs := make([]attest.Job, len(said))
 	for i, j := range said {
 		if j.GetID() <= 0 || j.GetRunID() != r.ID || j.GetName() == "" || j.GetStatus() == "" ||
-			j.GetRunAttempt() < 1 || j.GetRunAttempt() > int64(n) {
+			j.GetRunAttempt() < 1 || j.GetRunAttempt() > int64(n) || len(j.Labels) > maxLabels {
 			return nil, fmt.Errorf("GitHub, %s: want jobs of run %d up to attempt %d, got %.200q of run %d, attempt %d",
 				q.path, r.ID, n, j.GetName(), j.GetRunID(), j.GetRunAttempt())
 		}
@@ -253,15 +254,21 @@ func (c *Client) attemptJobs(ctx context.Context, r Run, n int) ([]attest.Job, e
 	return jobs, nil
 }
 
+// job keeps the facts of a job. Texts that are longer than any of GitHub's are
+// cut, and then equal nothing that a policy names.
 func job(j *github.WorkflowJob) attest.Job {
 	group := int64(-1)
 	if j.RunnerGroupID != nil {
 		group = *j.RunnerGroupID
 	}
+	labels := make([]string, len(j.Labels))
+	for i, label := range j.Labels {
+		labels[i] = clip(label)
+	}
 	return attest.Job{
-		ID: j.GetID(), Name: j.GetName(), Attempt: int(j.GetRunAttempt()), Status: j.GetStatus(), Conclusion: j.GetConclusion(),
-		Steps: len(j.Steps), Runner: j.GetRunnerName(), RunnerID: j.GetRunnerID(), Group: j.GetRunnerGroupName(), GroupID: group,
-		Labels: slices.Clone(j.Labels),
+		ID: j.GetID(), Name: clip(j.GetName()), Attempt: int(j.GetRunAttempt()), Status: j.GetStatus(), Conclusion: j.GetConclusion(),
+		Steps: len(j.Steps), Runner: clip(j.GetRunnerName()), RunnerID: j.GetRunnerID(), Group: clip(j.GetRunnerGroupName()),
+		GroupID: group, Labels: labels,
 	}
 }
 

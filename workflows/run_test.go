@@ -235,7 +235,8 @@ func TestExamples(t *testing.T) {
 	octocat := workflows.Account{ID: 1, Login: "octocat"}
 	want := workflows.Run{Repository: "octocat/Hello-World", RepositoryID: 1296269, ID: 30433642, Attempts: []workflows.Attempt{{
 		Number: 1, Workflow: ".github/workflows/build.yml", Event: "push", HeadSHA: "acb5820ced9479c074f688cc328bf03f341a511d",
-		HeadBranch: "main", HeadRepository: "octo-org/octo-repo", Actor: octocat, TriggeringActor: octocat, Status: "queued"}}}
+		HeadBranch: "main", HeadRepository: "octo-org/octo-repo", Actor: octocat, TriggeringActor: octocat,
+		Started: time.Date(2020, 1, 22, 19, 33, 8, 0, time.UTC), Status: "queued"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

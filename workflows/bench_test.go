@@ -1,0 +1,159 @@
+package workflows_test
+
+import (
+	"archive/zip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/attest/sigstoretest"
+	"github.com/distgate/distgate/staging/blob"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/workflows"
+	"github.com/distgate/distgate/workflows/githubtest"
+)
+
+const (
+	benchWheels = 72
+	benchSize   = 12_700_000 // bytes of each
+)
+
+// A release of 72 wheels of 12.7 MB, each an artifact, with one attestation for
+// all: collected and verified with every job, beside the least that anybody
+// could do, which is to download and hash the same artifacts four at a time.
+// Everything runs in this process, GitHub too. Set TMPDIR to a disk with 3 GB.
+func BenchmarkCollect(b *testing.B) {
+	f := newForge(b)
+	f.run()
+	f.wheels(b)
+	var ratios []float64
+	calls := 0
+	b.SetBytes(benchWheels * benchSize)
+	for b.Loop() {
+		floor := f.floor(b)
+		dir, err := os.MkdirTemp(b.TempDir(), "store")
+		f.check(err)
+		store, err := blob.Open(dir)
+		f.check(err)
+		started, before := time.Now(), f.requests("")
+		got, err := f.collect(store, wanted("wheel-*"))
+		f.check(err)
+		f.check(f.client().AddAttestations(b.Context(), repository, got.Candidates))
+		verdict, err := f.verify(attest.EveryJob, got.Candidates)
+		f.check(err)
+		f.check(verdict.Err())
+		calls = f.requests("") - before
+		ratios = append(ratios, float64(time.Since(started))/float64(floor))
+		f.check(os.RemoveAll(dir))
+	}
+	slices.Sort(ratios)
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	b.ReportMetric(ratios[len(ratios)/2], "collect/download")
+	b.ReportMetric(float64(memory.Sys)/1e6, "MB")
+	b.ReportMetric(float64(calls), "calls")
+}
+
+// wheels uploads the release.
+func (f *forge) wheels(b *testing.B) {
+	b.Helper()
+	dir := b.TempDir()
+	noise := make([]byte, benchSize)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	var subjects []sigstoretest.Subject
+	for i := range benchWheels {
+		tag := fmt.Sprintf("%d-py3-none-any", i)
+		info := "widget-1.0.dist-info/"
+		raw, err := zipped([][2]string{
+			{"widget.py", fmt.Sprint(i)}, {"noise", string(noise)},
+			{info + "METADATA", metadata("1.0")}, {info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
+			{info + "RECORD", ""},
+		})
+		f.check(err)
+		name := "widget-1.0-" + tag + ".whl"
+		path := filepath.Join(dir, name+".zip")
+		f.check(parcel(path, name, raw))
+		file, err := os.Open(path)
+		f.check(err)
+		b.Cleanup(func() { file.Close() })
+		stat, err := file.Stat()
+		f.check(err)
+		f.put(githubtest.Artifact{Run: runID, Name: fmt.Sprint("wheel-", i), Blob: file, Size: stat.Size()})
+		subjects = append(subjects, sigstoretest.Subject{Name: name, SHA256: dist.Sum(raw).Hex()})
+	}
+	bundle, err := f.sigstore.Sign(f.claims, sigstoretest.Provenance(f.claims, subjects...))
+	f.check(err)
+	f.attest(githubtest.Attestation{Bundle: bundle})
+}
+
+// parcel is the zip of an artifact with one file, which is not compressed.
+func parcel(path, name string, raw []byte) error {
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	z := zip.NewWriter(out)
+	w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(raw); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// floor downloads and hashes every artifact, and keeps nothing.
+func (f *forge) floor(b *testing.B) time.Duration {
+	b.Helper()
+	run, err := f.client().Run(b.Context(), repository, runID)
+	f.check(err)
+	artifacts, err := f.client().Artifacts(b.Context(), run)
+	f.check(err)
+	token := f.AccessToken(githubtest.Access{Permissions: map[string]string{"actions": "read"}})
+	started := time.Now()
+	var group errgroup.Group
+	group.SetLimit(4)
+	for _, a := range artifacts {
+		group.Go(func() error { return f.download(a, token) })
+	}
+	f.check(group.Wait())
+	return time.Since(started)
+}
+
+func (f *forge) download(a workflows.Artifact, token string) error {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/repos/%s/actions/artifacts/%d/zip", f.api, repository, a.ID), nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	to, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	to.Body.Close()
+	response, err := http.Get(to.Header.Get("Location"))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	hash := sha256.New()
+	_, err = io.CopyBuffer(struct{ io.Writer }{hash}, response.Body, make([]byte, 128<<10))
+	if got := fmt.Sprintf("sha256:%x", hash.Sum(nil)); err == nil && got != a.Digest.String() {
+		err = fmt.Errorf("%s: got %s, want %s", a.Name, got, a.Digest)
+	}
+	return err
+}
