@@ -1,9 +1,11 @@
 package dist_test
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"io"
 	"os"
@@ -123,6 +125,7 @@ func FuzzInspect(f *testing.F) {
 	f.Add(wheelName, makeZip(f, wheelEntries()...))
 	f.Add(sdistName, gzipped(f, makeTar(f, sdistEntries()...)))
 	f.Add(sdistName, makeTar(f, sdistEntries()...))
+	f.Add(sdistName, makeTar(f, append(sdistEntries(), entry{name: "widget-1.0/" + strings.Repeat("é", 100)})...))
 	if withVectors() {
 		for _, path := range realDistributions(f) {
 			if b := read(f, path); len(b) < 8<<10 {
@@ -143,20 +146,31 @@ func FuzzInspect(f *testing.F) {
 		}
 		// A tar file need not be gzipped by chance for its members to be judged.
 		if strings.HasSuffix(name, ".tar.gz") && len(b) > 0 {
-			info, err := inspect(t, name, gzipped(t, b))
-			if refused(t, err) == "" && info.Metadata.IsZero() {
-				t.Fatal("an sdist without metadata")
+			packed := gzipped(t, b)
+			info, err := inspect(t, name, packed)
+			if refused(t, err) == "" {
+				agree(t, info, packed)
 			}
 		}
 	})
 }
 
-// agree demands that another reader finds the same metadata in a wheel.
+// agree demands that another reader finds the same metadata.
 func agree(t *testing.T, info dist.Info, b []byte) {
 	t.Helper()
-	if info.Filename.Kind != dist.Wheel {
-		return
+	var text []byte
+	if info.Filename.Kind == dist.Wheel {
+		text = metadataOfZip(t, info, b)
+	} else {
+		text = metadataOfTar(t, info, b)
 	}
+	m, err := dist.ReadMetadata("METADATA", bytes.NewReader(text))
+	if err != nil || m.Digest() != info.Metadata.Digest() || m.Name() != info.Metadata.Name() {
+		t.Fatalf("another reader finds other metadata: %+v, %v", m, err)
+	}
+}
+
+func metadataOfZip(t *testing.T, info dist.Info, b []byte) []byte {
 	archive, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
@@ -166,8 +180,36 @@ func agree(t *testing.T, info dist.Info, b []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := dist.ReadMetadata("METADATA", r)
-	if err != nil || m.Name() != info.Metadata.Name() || m.Description() != info.Metadata.Description() {
-		t.Fatalf("another reader finds other metadata: %+v, %v", m, err)
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// metadataOfTar demands that there is one PKG-INFO at the top, and that the tar
+// file is whole to another reader.
+func metadataOfTar(t *testing.T, info dist.Info, b []byte) (text []byte) {
+	unzipped, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for archive := tar.NewReader(unzipped); ; {
+		h, err := archive.Next()
+		if err == io.EOF {
+			return text
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if top, rest, _ := strings.Cut(h.Name, "/"); top == "" || rest != "PKG-INFO" {
+			continue
+		}
+		if text != nil {
+			t.Fatal("another reader finds two PKG-INFO")
+		}
+		if text, err = io.ReadAll(archive); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

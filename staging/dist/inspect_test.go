@@ -280,8 +280,8 @@ func TestAnSdistIsOneTarFileAndNothingElse(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"folders and links": with(entry{name: "widget-1.0/", tar: tar.Header{Typeflag: tar.TypeDir}},
 			entry{name: "widget-1.0/a", tar: tar.Header{Typeflag: tar.TypeSymlink, Linkname: "b"}}),
-		"a commit": with(entry{tar: tar.Header{Typeflag: tar.TypeXGlobalHeader,
-			PAXRecords: map[string]string{"comment": "0123"}}}),
+		"a commit": only(append([]entry{{tar: tar.Header{Typeflag: tar.TypeXGlobalHeader,
+			PAXRecords: map[string]string{"comment": "0123"}}}}, sdistEntries()...)...),
 		"long names":      with(entry{name: "widget-1.0/" + strings.Repeat("long/", 60) + "é"}),
 		"padding":         gzipped(t, append(bytes.Clone(plain), make([]byte, 10240)...)),
 		"other spellings": only(entry{name: "Widget-v1.0.0/PKG-INFO", body: metadata}),
@@ -488,8 +488,9 @@ func TestAnSdistIsReadOnceInBoundedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	if source.read != f.Size() {
-		t.Errorf("want %d bytes read, each once, got %d", f.Size(), source.read)
+	const tail = 1<<16 + 22 // in which a zip file's end would be
+	if source.read != f.Size()+tail {
+		t.Errorf("want %d bytes read, each once but for the last ones, got %d", f.Size()+tail, source.read)
 	}
 	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 1<<20 {
 		t.Errorf("want less than 1 MiB of memory, got %d bytes", allocated)

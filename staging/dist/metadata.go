@@ -28,6 +28,7 @@ type Field struct {
 type Metadata struct {
 	fields  []Field
 	version Version
+	digest  Digest
 }
 
 // Fields are all the fields, in the order in which they first appear. The
@@ -83,6 +84,11 @@ func (m Metadata) RequiresDist() []string { return m.Values("Requires-Dist") }
 // header without its indentation.
 func (m Metadata) Description() string { return m.value("Description") }
 
+// Digest is the SHA-256 of the very bytes that were read, the METADATA or
+// PKG-INFO as it is in the archive. An index gives the same of a wheel, as its
+// core-metadata (PEP 714).
+func (m Metadata) Digest() Digest { return m.digest }
+
 // IsZero tells whether m was never read.
 func (m Metadata) IsZero() bool { return m.fields == nil }
 
@@ -110,7 +116,12 @@ func ReadMetadata(file string, r io.Reader) (Metadata, error) {
 	if err := p.parse(raw); err != nil {
 		return Metadata{}, err
 	}
-	return p.finish()
+	m, err := p.finish()
+	if err != nil {
+		return Metadata{}, err
+	}
+	m.digest = Sum(raw)
+	return m, nil
 }
 
 // metadataParser collects the fields of one file.

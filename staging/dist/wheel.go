@@ -25,6 +25,9 @@ func readWheel(src *source, name Filename) (Metadata, error) {
 			return Metadata{}, no(file, rule.DistInfo, info.folder+"/"+want, "nothing", rebuild)
 		}
 	}
+	if err := notTar(file, src); err != nil {
+		return Metadata{}, err
+	}
 	raw, err := unpack(file, src, info.metadata)
 	if err != nil {
 		return Metadata{}, err

@@ -36,6 +36,7 @@ type member struct {
 	name         string
 	flags        uint16
 	method       uint16
+	needed       uint16 // version of the format, times ten
 	crc          uint32
 	packed, size int64 // bytes in the file, and unpacked
 	header       int64 // where its local header begins
@@ -239,7 +240,7 @@ func (z *zipReader) member(directory io.Reader) (member, error) {
 		return member{}, err
 	}
 	m := member{
-		name: string(b[:e.Name]), flags: e.Flags, method: e.Method, crc: e.CRC,
+		name: string(b[:e.Name]), flags: e.Flags, method: e.Method, needed: e.Needed & 0xff, crc: e.CRC,
 		packed: int64(e.Packed), size: int64(e.Size), header: int64(e.Header),
 	}
 	field, err := z.zip64(b[e.Name:], m.name)
@@ -328,6 +329,7 @@ func (z *zipReader) judge(m member) error {
 		{"names that are ASCII or marked as UTF-8", ascii || m.flags&flagUTF8 != 0, "an unmarked one"},
 		{"members that are stored or deflated",
 			m.method == methodStored || m.method == methodDeflated, "another method"},
+		{"members of at most version 6.3, as Python reads", m.needed <= 63, "a later version"},
 		{"stored members of one size", m.method != methodStored || m.packed == m.size, "two sizes"},
 		{"members within the file", 0 <= m.size && 0 <= m.packed && m.packed <= z.src.size &&
 			0 <= m.header && m.header <= z.src.size, "sizes beyond it"},
@@ -357,7 +359,7 @@ func (z *zipReader) local(m *member) error {
 		return err
 	}
 	again := member{
-		name: string(b[:h.Name]), flags: h.Flags, method: h.Method, crc: h.CRC,
+		name: string(b[:h.Name]), flags: h.Flags, method: h.Method, needed: m.needed, crc: h.CRC,
 		packed: int64(h.Packed), size: int64(h.Size), header: m.header,
 	}
 	field, err := z.zip64(b[h.Name:], again.name)

@@ -12,6 +12,7 @@ const (
 	Archive         ID = "archive"
 	ArchiveSize     ID = "archive-size"
 	ArchiveMember   ID = "archive-member"
+	ArchiveTwoWays  ID = "archive-two-ways"
 	DistInfo        ID = "dist-info"
 	MetadataForm    ID = "metadata-form"
 	MetadataVersion ID = "metadata-version"
@@ -48,6 +49,10 @@ var distStories = map[ID]string{
 		"take it for one.",
 	ArchiveMember: "A member's name is a relative path in UTF-8 that stays inside the archive, and no " +
 		"two members have the same one. Anything else lands where nobody looked when it is unpacked.",
+	ArchiveTwoWays: "An archive must be the same to every reader. A tar file that is also a zip file, a " +
+		"number that one library reads and another takes for 0, and a member with two names show one " +
+		"tree to whoever reviews it and another to whoever installs it. No build backend writes such " +
+		"an archive, so find out who did before you build again.",
 	DistInfo: "A wheel has exactly one .dist-info folder, named as the file is, with METADATA, WHEEL " +
 		"and RECORD in it; an sdist has exactly one top folder with a PKG-INFO in it. Two of one, or " +
 		"one that differs only by case, would let two tools read two different answers.",
