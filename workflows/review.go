@@ -44,6 +44,15 @@ type reviewAnswer struct {
 // is an error if a job ended as a rejected one does and no rejection is listed:
 // absence proves nothing.
 func (c *Client) Reviews(ctx context.Context, r Run) ([]Review, error) {
+	reviews, err := c.reviews(ctx, r)
+	rejected := func(v Review) bool { return v.State == Rejected }
+	if err != nil || slices.ContainsFunc(reviews, rejected) {
+		return reviews, err
+	}
+	return reviews, c.noneForgotten(ctx, r)
+}
+
+func (c *Client) reviews(ctx context.Context, r Run) ([]Review, error) {
 	q, err := r.question("/approvals")
 	if err != nil {
 		return nil, err
@@ -63,11 +72,7 @@ func (c *Client) Reviews(ctx context.Context, r Run) ([]Review, error) {
 			reviews[i].Environments = append(reviews[i].Environments, e.ID)
 		}
 	}
-	rejected := func(v Review) bool { return v.State == Rejected }
-	if slices.ContainsFunc(reviews, rejected) {
-		return reviews, nil
-	}
-	return reviews, c.noneForgotten(ctx, r)
+	return reviews, nil
 }
 
 // noneForgotten is an error where a job failed before it had a runner, as one
