@@ -56,7 +56,8 @@ func (c *Client) Artifacts(ctx context.Context, r Run) ([]Artifact, error) {
 	}
 	artifacts := make([]Artifact, len(said))
 	for i, a := range said {
-		if a.GetID() <= 0 || a.GetName() == "" || len(a.GetName()) > maxName || a.GetSizeInBytes() < 0 || a.GetWorkflowRun().GetID() != r.ID {
+		if a.GetID() <= 0 || a.GetName() == "" || len(a.GetName()) > maxName ||
+			a.GetSizeInBytes() < 0 || a.GetWorkflowRun().GetID() != r.ID {
 			return nil, fmt.Errorf("GitHub, %s: want artifacts of run %d, got %d %.200q of run %d",
 				q.path, r.ID, a.GetID(), a.GetName(), a.GetWorkflowRun().GetID())
 		}
@@ -111,6 +112,7 @@ func choose(runs []Run, listed [][]Artifact, patterns []string) (c choice) {
 		}
 	}
 	if total > maxArtifacts {
+		c.chosen = nil
 		c.refused = append(c.refused, rule.Refusal{File: "artifacts", Rule: rule.ArtifactSize,
 			Want: fmt.Sprintf("at most %d bytes in all", int64(maxArtifacts)), Got: fmt.Sprint(total),
 			Hint: "name fewer artifacts in build.artifacts"})

@@ -149,7 +149,7 @@ func predicateType(raw []byte) string {
 // bundle fetches one bundle from the blob host, without the token.
 func (c *Client) bundle(ctx context.Context, address string) ([]byte, error) {
 	at, err := url.Parse(address)
-	if err != nil || at.Host == "" || !private(at) {
+	if err != nil || !isBlob(at, c.base) {
 		return nil, errors.New("want an https bundle_url, got another")
 	}
 	return again(ctx, c.tell, func() ([]byte, error) {

@@ -74,7 +74,7 @@ func NewClient(api, token string, tell func(Event)) (*Client, error) {
 		base: base,
 		api: &http.Client{CheckRedirect: within(base),
 			Transport: authorized{token: token, base: base, next: newTransport()}},
-		blob: &http.Client{CheckRedirect: privately, Transport: newTransport()},
+		blob: &http.Client{CheckRedirect: privately(base), Transport: newTransport()},
 		tell: oneByOne(tell),
 	}, nil
 }
@@ -102,12 +102,20 @@ func within(base *url.URL) func(*http.Request, []*http.Request) error {
 	}
 }
 
-// privately follows redirects that nobody on the way can read.
-func privately(r *http.Request, via []*http.Request) error {
-	if !private(r.URL) || len(via) > maxRedirects {
-		return http.ErrUseLastResponse
+// privately follows redirects to where blobs may be.
+func privately(base *url.URL) func(*http.Request, []*http.Request) error {
+	return func(r *http.Request, via []*http.Request) error {
+		if !isBlob(r.URL, base) || len(via) > maxRedirects {
+			return http.ErrUseLastResponse
+		}
+		return nil
 	}
-	return nil
+}
+
+// isBlob tells whether a blob may be fetched from u: over https, and from this
+// machine only where the API is on it too.
+func isBlob(u, base *url.URL) bool {
+	return u.Host != "" && private(u) && (u.Scheme == "https" || base.Scheme == "http")
 }
 
 func sameOrigin(a, b *url.URL) bool {
@@ -380,7 +388,8 @@ func list[T any](ctx context.Context, c *Client, q question, id func(T) int64) (
 			return items, err
 		}
 	}
-	return nil, fmt.Errorf("GitHub, %s: want a whole list, got one that changed while it was read, %d times", q.path, maxLists)
+	return nil, fmt.Errorf("GitHub, %s: want a whole list, got one that changed while it was read, %d times",
+		q.path, maxLists)
 }
 
 func listOnce[T any](ctx context.Context, c *Client, q question, id func(T) int64) (items []T, whole bool, err error) {

@@ -88,7 +88,9 @@ type collector struct {
 // Whatever cannot be taken for what it should be becomes a candidate that is
 // refused. The error is for what could not be read or reached; what has come so
 // far stays in the store, and the next call does not fetch it again.
-func (c *Client) Collect(ctx context.Context, runs []Run, what Selection, into *blob.Store, progress func(Event)) (Collected, error) {
+func (c *Client) Collect(
+	ctx context.Context, runs []Run, what Selection, into *blob.Store, progress func(Event),
+) (Collected, error) {
 	if len(runs) == 0 || into == nil {
 		return Collected{}, errors.New("collect: no run, or no store")
 	}

@@ -117,13 +117,14 @@ func (c *Client) blobOf(ctx context.Context, a Artifact) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := question{path: fmt.Sprintf("%s/actions/artifacts/%d/zip", path, a.ID), needs: readActions, about: a.Repository, sends: true}
+	path = fmt.Sprintf("%s/actions/artifacts/%d/zip", path, a.ID)
+	q := question{path: path, needs: readActions, about: a.Repository, sends: true}
 	said, err := c.ask(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	to, err := url.Parse(said.header.Get("Location"))
-	if err != nil || to.Host == "" || !private(to) {
+	if err != nil || !isBlob(to, c.base) {
 		return nil, fmt.Errorf("GitHub, %s: want an https address of the artifact, got another", q.path)
 	}
 	return to, nil
@@ -170,6 +171,7 @@ func formOf(artifact string, header http.Header) (file string, err error) {
 	}
 	return "", rule.Refusals{{File: artifact, Rule: rule.ArtifactForm,
 		Want: "a zip, or one file with its name in Content-Disposition",
-		Got:  fmt.Sprintf("Content-Type %q, Content-Disposition %q", clip(header.Get("Content-Type")), clip(header.Get("Content-Disposition"))),
+		Got: fmt.Sprintf("Content-Type %q, Content-Disposition %q",
+			clip(header.Get("Content-Type")), clip(header.Get("Content-Disposition"))),
 		Hint: "upload it with a current actions/upload-artifact"}}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -53,6 +54,34 @@ func TestPauses(t *testing.T) {
 		}
 		if wait != c.want {
 			t.Errorf("%s: got %s, want %s", name, wait, c.want)
+		}
+	}
+}
+
+func TestWhereBlobsMayBe(t *testing.T) {
+	for _, c := range []struct {
+		blob, api string
+		holds     bool
+	}{
+		{"https://blob.example.org/x?sig=y", "https://api.github.com/", true},
+		{"http://blob.example.org/x", "https://api.github.com/", false},
+		{"http://127.0.0.1:9/x", "https://api.github.com/", false},
+		{"http://127.0.0.1:9/x", "http://127.0.0.1:8/", true},
+		{"http://blob.example.org/x", "http://127.0.0.1:8/", false},
+		{"file:///etc/passwd", "http://127.0.0.1:8/", false},
+		{"/x", "https://api.github.com/", false},
+		{"", "https://api.github.com/", false},
+	} {
+		blob, err := url.Parse(c.blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		api, err := url.Parse(c.api)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if isBlob(blob, api) != c.holds {
+			t.Errorf("%s, for %s: want %t", c.blob, c.api, c.holds)
 		}
 	}
 }

@@ -166,7 +166,8 @@ func (r Run) question(rest string) (question, error) {
 	if r.ID <= 0 {
 		return question{}, fmt.Errorf("want the number of a run of %s, got %d", r.Repository, r.ID)
 	}
-	return question{path: fmt.Sprintf("%s/actions/runs/%d%s", path, r.ID, rest), needs: readActions, about: r.Repository}, nil
+	path = fmt.Sprintf("%s/actions/runs/%d%s", path, r.ID, rest)
+	return question{path: path, needs: readActions, about: r.Repository}, nil
 }
 
 // attempt keeps the facts of an answer, which must be about what was asked.
@@ -266,8 +267,8 @@ func job(j *github.WorkflowJob) attest.Job {
 		labels[i] = clip(label)
 	}
 	return attest.Job{
-		ID: j.GetID(), Name: clip(j.GetName()), Attempt: int(j.GetRunAttempt()), Status: j.GetStatus(), Conclusion: j.GetConclusion(),
-		Steps: len(j.Steps), Runner: clip(j.GetRunnerName()), RunnerID: j.GetRunnerID(), Group: clip(j.GetRunnerGroupName()),
+		ID: j.GetID(), Name: clip(j.GetName()), Attempt: int(j.GetRunAttempt()),
+		Status: j.GetStatus(), Conclusion: j.GetConclusion(), Steps: len(j.Steps), Runner: clip(j.GetRunnerName()), RunnerID: j.GetRunnerID(), Group: clip(j.GetRunnerGroupName()),
 		GroupID: group, Labels: labels,
 	}
 }
