@@ -268,8 +268,9 @@ func job(j *github.WorkflowJob) attest.Job {
 	}
 	return attest.Job{
 		ID: j.GetID(), Name: clip(j.GetName()), Attempt: int(j.GetRunAttempt()),
-		Status: j.GetStatus(), Conclusion: j.GetConclusion(), Steps: len(j.Steps), Runner: clip(j.GetRunnerName()), RunnerID: j.GetRunnerID(), Group: clip(j.GetRunnerGroupName()),
-		GroupID: group, Labels: labels,
+		Status: j.GetStatus(), Conclusion: j.GetConclusion(), Steps: len(j.Steps),
+		Runner: clip(j.GetRunnerName()), RunnerID: j.GetRunnerID(),
+		Group: clip(j.GetRunnerGroupName()), GroupID: group, Labels: labels,
 	}
 }
 
