@@ -352,6 +352,16 @@ func refusals() []refusal {
 			}},
 		{name: "a zip behind a tar", want: "400 Invalid distribution file. File is both a zip and a tar file",
 			play: spoiled(func(r *request) { r.replace(r.filename, append(tarOf(member{"a", "b"}), r.content...)) })},
+		{name: "a zip in the header of a second gzip member",
+			want: "400 Invalid distribution file. File is both a zip and a tar file",
+			play: func(w *world) *request {
+				r := sdist(w.alice, "widget", "1.0")
+				r.replace(r.filename, append(r.content, zipInGzip(member{"widget-1.0/setup.py", "x"})...))
+				return r
+			}},
+		{name: "a zip whose first member lies in a tar header",
+			want: "400 Invalid distribution file. File is both a zip and a tar file",
+			play: spoiled(func(r *request) { r.replace(r.filename, zipInTar(wheelMembers("widget", "1.0")...)) })},
 		{name: "a truncated tar", want: "400 Invalid distribution file. None",
 			play: func(w *world) *request {
 				// Zeros would be too short, packed, to be cut.
