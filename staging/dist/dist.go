@@ -23,7 +23,8 @@
 // separators, control or invisible characters are refused, archives are read
 // within bounds of members, bytes and ratio, by offset and never as a whole,
 // and whatever two readers could read in two ways is refused: doubled members,
-// doubled fields, bytes that the archive's directory does not account for.
+// doubled fields, bytes that the archive's directory does not account for, tar
+// headers in forms that no tar writer makes, a tar file that is a zip file too.
 // The rules follow Warehouse's, so that a file is refused before its upload and
 // not in the middle of one.
 //
