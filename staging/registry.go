@@ -87,6 +87,12 @@ func OpenRegistry(r Registry, files *blob.Store) (*Store, error) {
 	return &Store{at: at, name: at.address, width: registryWidth, blobs: files}, nil
 }
 
+// Fault says what is wrong with the address, or nothing.
+func (r Registry) Fault() string {
+	_, _, fault := r.parse()
+	return fault
+}
+
 // parse takes the address apart, or says what is wrong with it.
 func (r Registry) parse() (ref oras.Reference, plain bool, fault string) {
 	address, plain := strings.CutPrefix(r.Address, "http://")

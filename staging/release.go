@@ -52,6 +52,13 @@ func (s *Store) Releases(ctx context.Context) (releases []Release, malformed rul
 	return releases, malformed, nil
 }
 
+// Manifest is what the store says a release is. It hashes to what the digest
+// names, and nothing else in it was checked: [Open] does that.
+func (s *Store) Manifest(ctx context.Context, release dist.Digest) (Manifest, error) {
+	_, m, err := s.manifest(ctx, release)
+	return m, err
+}
+
 func (r Release) compare(other Release) int {
 	if c := strings.Compare(r.Manifest.Project, other.Manifest.Project); c != 0 {
 		return c

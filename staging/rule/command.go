@@ -5,6 +5,7 @@ const (
 	PolicyKey   ID = "policy-key"
 	PolicyValue ID = "policy-value"
 	FileUnknown ID = "file-unknown"
+	FileThere   ID = "file-there"
 )
 
 var commandStories = map[ID]string{
@@ -15,4 +16,7 @@ has a default that lets more through, so the release is not looked at before thi
 	FileUnknown: `The folder holds something that is neither a distribution nor a bundle. distgate does
 not guess what belongs to a release: take it out of the folder, or name it under build.leave-out with a
 reason, which the review then shows.`,
+	FileThere: `Where a staged file would be written, there is a file of that name with other bytes. It is
+not written over: it could be all that somebody has of it, and whoever tries it must know which of the two
+it was. Move it out of the way, or have the files written to another folder.`,
 }

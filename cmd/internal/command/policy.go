@@ -47,6 +47,7 @@ type policyFile struct {
 	Publish  publishTable          `toml:"publish"`
 	Sigstore sigstoreTable         `toml:"sigstore"`
 	GitHub   githubTable           `toml:"github"`
+	Store    storeTable            `toml:"store"`
 	Approval approvalTable         `toml:"approval"`
 	People   map[string][]string   `toml:"people"`
 }
@@ -165,6 +166,9 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 		return err
 	}
 	if err := p.approval.Check(now); err != nil {
+		return err
+	}
+	if err := p.checkStore(); err != nil {
 		return err
 	}
 	return p.loadRoots(ctx, cache)

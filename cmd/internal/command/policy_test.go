@@ -79,6 +79,9 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		"both roads":               {`["signed"]`, `["environment", "signed"]`, true},
 		"two by the environment":   {`["signed"]`, `["environment"]`, false},
 		"a name for an id":         {`1001 =`, `alice =`, false},
+		"a store in a registry":    {"[github]", "[store]\nregistry = \"ghcr.io/acme/staging\"\nfiles = true\n[github]", true},
+		"a store of files alone":   {"[github]", "[store]\nfiles = true\n[github]", false},
+		"a store that has a tag":   {"[github]", "[store]\nregistry = \"ghcr.io/acme/staging:latest\"\n[github]", false},
 		"two forms of root":        {`file = "trusted_root.json"`, `file = "trusted_root.json"` + "\ntuf = \"https://example.org\"", false},
 	} {
 		var value map[string]any

@@ -3,9 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/publish"
@@ -31,7 +28,7 @@ func openRelease(ctx context.Context, s Streams, f shared, ref string) (release,
 	if err != nil {
 		return release{}, err
 	}
-	store, err := existingStore(f.store)
+	store, err := p.existingStore(s, f)
 	if err != nil {
 		return release{}, err
 	}
@@ -42,17 +39,8 @@ func openRelease(ctx context.Context, s Streams, f shared, ref string) (release,
 	return p.open(ctx, f, store, digest)
 }
 
-// existingStore opens a store for the verbs that do not begin one: a misspelled
-// name must not look like a store without releases.
-func existingStore(dir string) (*staging.Store, error) {
-	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("there is no store at " + dir + "; name it with --store DIR, or begin one with distgate stage")
-	}
-	return staging.OpenStore(dir)
-}
-
 func (p policy) open(ctx context.Context, f shared, store *staging.Store, digest dist.Digest) (release, error) {
-	manifest, err := listed(ctx, store, digest)
+	manifest, err := store.Manifest(ctx, digest) // a claim, that staging.Open compares
 	if err != nil {
 		return release{}, err
 	}
@@ -66,21 +54,6 @@ func (p policy) open(ctx context.Context, f shared, store *staging.Store, digest
 	}
 	staged, err := staging.Open(ctx, store, digest, must, p.verifier)
 	return release{f, p, store, staged, index}, err
-}
-
-// listed is what the store says of a release: a claim, from which only the
-// index's name is taken, and [staging.Open] compares that.
-func listed(ctx context.Context, store *staging.Store, digest dist.Digest) (staging.Manifest, error) {
-	releases, malformed, err := store.Releases(ctx)
-	if err != nil {
-		return staging.Manifest{}, err
-	}
-	for _, r := range releases {
-		if r.Digest == digest {
-			return r.Manifest, nil
-		}
-	}
-	return staging.Manifest{}, errors.Join(malformed.Err(), errors.New(digest.String()+" cannot be read from the store"))
 }
 
 // votes are the signed votes on the release. What is tagged as a record and is

@@ -48,7 +48,7 @@ func runStage(ctx context.Context, s Streams, f shared, dir, index string) error
 	if err != nil {
 		return err
 	}
-	store, err := staging.OpenStore(f.store)
+	store, err := p.openStore(s, f)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ says where it stands, who is waited for, and the exact next command. It ends
 with 0 whatever it finds; publish is the verb that decides.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			standings, err := status(c.Context(), s, f, args)
+			standings, store, err := status(c.Context(), s, f, args)
 			if err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ with 0 whatever it finds; publish is the verb that decides.`,
 				p.standing(st)
 			}
 			if len(standings) == 0 {
-				p.line("the store %s holds no release", f.store)
+				p.line("the store %s holds no release", store)
 				p.field("next", "distgate stage DIR"+f.again())
 			}
 			return nil
@@ -61,31 +61,31 @@ type standing struct {
 	Next    string            `json:"next,omitempty"`
 }
 
-func status(ctx context.Context, s Streams, f shared, args []string) ([]standing, error) {
+func status(ctx context.Context, s Streams, f shared, args []string) (standings []standing, store string, err error) {
 	p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	store, err := existingStore(f.store)
+	at, err := p.existingStore(s, f)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	releases, malformed, err := store.Releases(ctx)
+	releases, malformed, err := at.Releases(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(args) == 1 {
-		digest, err := store.Resolve(ctx, args[0])
+		digest, err := at.Resolve(ctx, args[0])
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		releases, malformed = only(releases, digest), nil
 	}
 	printer{s.Err}.refusals(malformed)
-	standings := []standing{}
+	standings = []standing{}
 	for _, listed := range releases {
 		st := newStanding(listed.Digest, listed.Manifest, p.approval.Need)
-		r, err := p.open(ctx, f, store, listed.Digest)
+		r, err := p.open(ctx, f, at, listed.Digest)
 		if err == nil {
 			st, err = r.standing(ctx, s)
 		}
@@ -94,7 +94,7 @@ func status(ctx context.Context, s Streams, f shared, args []string) ([]standing
 		}
 		standings = append(standings, st)
 	}
-	return standings, nil
+	return standings, p.storeName(f), nil
 }
 
 func only(releases []staging.Release, digest dist.Digest) []staging.Release {

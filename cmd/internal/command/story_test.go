@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/distgate/distgate/cmd/internal/world"
+	"github.com/distgate/distgate/staging/registrytest"
 	"github.com/distgate/distgate/workflows/githubtest"
 )
 
@@ -41,7 +44,7 @@ func systemAt(later string) Streams {
 // TestStories plays testdata/*.txtar: what users do, and what attackers try.
 func TestStories(t *testing.T) {
 	if os.Getenv("DISTGATE_PEERS") == "required" {
-		for _, peer := range []string{"ssh-keygen", "python3"} {
+		for _, peer := range []string{"ssh-keygen", "python3", "docker-registry"} {
 			if _, err := exec.LookPath(peer); err != nil {
 				t.Fatal(err)
 			}
@@ -64,10 +67,13 @@ func TestStories(t *testing.T) {
 			env.Setenv("VECTORS", os.Getenv("DISTGATE_VECTORS"))
 			return w.WriteProject(env.WorkDir)
 		},
-		Condition: func(name string) (bool, error) { return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "", nil },
+		Condition: func(name string) (bool, error) {
+			_, err := exec.LookPath("docker-registry")
+			return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "" || name == "registry" && err == nil, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "pipe": pipe, "project": register, "ran": ran, "exitcode": exitcode,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode,
 		},
 	})
 }
@@ -150,6 +156,23 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s does not hold %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(path, changed, 0o600))
+}
+
+// registry [files]: the store is in a registry, with the files or without.
+func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
+	dir, err := os.MkdirTemp(ts.MkAbs("."), "registry")
+	ts.Check(err)
+	r, err := registrytest.Start(dir, "")
+	ts.Check(err)
+	ts.Defer(func() { _ = r.Close() })
+	server := httptest.NewServer(r)
+	ts.Defer(server.Close)
+	table := fmt.Sprintf("\n[store]\nregistry = \"%s/acme/staging\"\nfiles = %t\n", server.URL, len(args) > 0)
+	file, err := os.OpenFile(ts.MkAbs("distgate.toml"), os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	defer file.Close()
+	_, err = file.WriteString(table)
+	ts.Check(err)
 }
 
 // project NAME: the index has a project more, with the same publisher.

@@ -1,0 +1,72 @@
+package command
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/distgate/distgate/staging"
+)
+
+// storeTable says where releases and their records are, if not in a folder.
+type storeTable struct {
+	Registry string `toml:"registry"`
+	Files    bool   `toml:"files"`
+}
+
+// checkStore judges the table. What is wrong is the policy's fault, whichever
+// verb is called.
+func (p policy) checkStore() error {
+	t := p.table.Store
+	if t.Registry == "" && t.Files {
+		return p.refuse("store.registry", "the registry that keeps the files", "")
+	}
+	if t.Registry == "" {
+		return nil
+	}
+	if fault := (staging.Registry{Address: t.Registry}).Fault(); fault != "" {
+		return p.refuse("store.registry", `a repository as "ghcr.io/acme/staging"`, fault)
+	}
+	return nil
+}
+
+// openStore opens the store, and begins one where there is none. In a registry
+// are the releases and the records; what is in the folder then are the files.
+func (p policy) openStore(s Streams, f shared) (*staging.Store, error) {
+	folder, err := staging.OpenStore(f.store)
+	if err != nil || p.table.Store.Registry == "" {
+		return folder, err
+	}
+	return staging.OpenRegistry(p.registry(s), folder.Blobs())
+}
+
+// existingStore opens a store for the verbs that do not begin one: a misspelled
+// name must not look like a store without releases.
+func (p policy) existingStore(s Streams, f shared) (*staging.Store, error) {
+	_, err := os.Stat(filepath.Join(f.store, "oci-layout"))
+	if p.table.Store.Registry == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("there is no store at " + f.store + "; name it with --store DIR, or begin one with distgate stage")
+	}
+	return p.openStore(s, f)
+}
+
+// registry is the registry of the policy, with the credentials that docker
+// login left, or in a job the token for GitHub's own.
+func (p policy) registry(s Streams) staging.Registry {
+	folder := s.Env("DOCKER_CONFIG")
+	if folder == "" {
+		folder = filepath.Join(s.Env("HOME"), ".docker")
+	}
+	return staging.Registry{Address: p.table.Store.Registry, Files: p.table.Store.Files,
+		Config: filepath.Join(folder, "config.json"),
+		Tokens: map[string]staging.Token{"ghcr.io": staging.Token(s.Env("GITHUB_TOKEN"))}}
+}
+
+// storeName is the store as people know it.
+func (p policy) storeName(f shared) string {
+	if p.table.Store.Registry != "" {
+		return p.table.Store.Registry
+	}
+	return f.store
+}
