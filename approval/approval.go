@@ -18,7 +18,7 @@
 // principals, a file that ssh-keygen -Y verify reads as well; the [Policy] maps
 // principals to people and says how many must approve. A person counts once,
 // with however many keys. Approvals age out and rejections do not: a no stands
-// until the person who said it says yes.
+// until the person who said it takes it back, by an approval that names it.
 //
 //	approved, err := approval.Check(staged, records, policy, time.Now())
 //

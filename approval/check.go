@@ -17,17 +17,18 @@ import (
 
 // Ballot is the plain part of a vote that counts.
 type Ballot struct {
-	Road         Road        `json:"road"`
-	Statement    dist.Digest `json:"statement,omitzero"` // of the bytes that were signed
-	Decision     Decision    `json:"decision"`
-	By           string      `json:"by"`            // the person's name
-	GitHub       int64       `json:"github"`        // the person's id
-	Key          string      `json:"key,omitempty"` // fingerprint of what signed, "SHA256:…"
-	Run          string      `json:"run,omitempty"` // whose environment was reviewed
-	Acknowledged []rule.ID   `json:"acknowledged"`
-	Reason       string      `json:"reason"`
-	Issued       time.Time   `json:"issued"` // of a review, which has no time: the earliest there is
-	Expires      time.Time   `json:"expires"`
+	Road         Road          `json:"road"`
+	Statement    dist.Digest   `json:"statement,omitzero"` // of the bytes that were signed
+	Decision     Decision      `json:"decision"`
+	By           string        `json:"by"`            // the person's name
+	GitHub       int64         `json:"github"`        // the person's id
+	Key          string        `json:"key,omitempty"` // fingerprint of what signed, "SHA256:…"
+	Run          string        `json:"run,omitempty"` // whose environment was reviewed
+	Acknowledged []rule.ID     `json:"acknowledged"`
+	Rejections   []dist.Digest `json:"rejections"`
+	Reason       string        `json:"reason"`
+	Issued       time.Time     `json:"issued"` // of a review, which has no time: the earliest there is
+	Expires      time.Time     `json:"expires"`
 }
 
 // Approved is the proof that enough people said yes to a staged release, and
@@ -88,9 +89,10 @@ func (w Waiting) Error() string {
 // valid when it was made and now, the release, the facts shown, its time. A
 // rejection needs the release alone: a no is not overheard because its signer's
 // clock was wrong, his key ran out or his page was made by another version. It
-// ends the release until an approval of the same person that counts is later
-// than it; at the same second the no stands. A review that rejects ends the
-// release for its run.
+// ends the release until an approval of the same person that counts names it
+// ([Vote]); clocks say nothing of that. A review that rejects ends the release
+// for its run. What a person on the list signed and cannot be read could be a no,
+// and is an error until the same person's approval names it.
 //
 // A person counts once, by however many roads. Who started a run does not count,
 // unless there is only one person. A vote that does not count is reported with
@@ -140,6 +142,27 @@ func Judge(s staging.Staged, r staging.Record, p Policy, now time.Time) (Ballot,
 	return ballot, no.Err()
 }
 
+// Rejections are the statements that stand against a release, for an approval
+// to name: signed rejections that nobody took back, and what people on the list
+// signed that cannot be read as a vote.
+func Rejections(s staging.Staged, records []staging.Record, p Policy, now time.Time) ([]dist.Digest, error) {
+	t, err := newTally(s, Run{}, p, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		t.add(t.judge(r))
+	}
+	var digests []dist.Digest
+	for digest := range t.voters {
+		if !t.takenBack(digest) {
+			digests = append(digests, digest)
+		}
+	}
+	slices.SortFunc(digests, byHex)
+	return digests, nil
+}
+
 // newTally begins to count the votes on a release, under a policy that could
 // be satisfied.
 func newTally(s staging.Staged, run Run, p Policy, now time.Time) (tally, error) {
@@ -155,7 +178,8 @@ func newTally(s staging.Staged, run Run, p Policy, now time.Time) (tally, error)
 	}
 	shown, err := review.Digest()
 	return tally{review: review, shown: shown, run: run, policy: p, now: now,
-		yes: map[int64]Ballot{}, no: map[int64]Ballot{}, ended: map[int64]Ballot{}}, err
+		yes: map[int64]Ballot{}, ended: map[int64]Ballot{}, no: map[dist.Digest]Ballot{},
+		unread: map[dist.Digest]string{}, voters: map[dist.Digest]int64{}, back: map[dist.Digest][]int64{}}, err
 }
 
 // tally is the counting of one release's votes.
@@ -165,8 +189,12 @@ type tally struct {
 	run     Run
 	policy  Policy
 	now     time.Time
-	yes, no map[int64]Ballot // the latest of each person, by GitHub id
-	ended   map[int64]Ballot // rejections that nothing takes back, by GitHub id
+	yes     map[int64]Ballot        // the latest approval of each person, by GitHub id
+	no      map[dist.Digest]Ballot  // every rejection, by statement
+	unread  map[dist.Digest]string  // signed by whom, and no vote that can be read
+	voters  map[dist.Digest]int64   // who signed what, by statement
+	back    map[dist.Digest][]int64 // who takes a statement back
+	ended   map[int64]Ballot        // rejections that nothing takes back, by GitHub id
 	refused rule.Refusals
 }
 
@@ -180,7 +208,11 @@ func (t *tally) add(b Ballot, no rule.Refusals) {
 	case b.Decision == Reject && b.Road == Environment:
 		latest = t.ended
 	case b.Decision == Reject:
-		latest = t.no
+		t.no[b.Statement], t.voters[b.Statement] = b, b.GitHub
+		return
+	}
+	for _, d := range b.Rejections {
+		t.back[d] = append(t.back[d], b.GitHub)
 	}
 	if old, voted := latest[b.GitHub]; !voted || later(b, old) > 0 {
 		latest[b.GitHub] = b
@@ -228,12 +260,13 @@ func (t *tally) judge(r staging.Record) (Ballot, rule.Refusals) {
 	}
 	statement, f := decodeVote(r.Statement)
 	if f != nil {
+		t.unread[digest], t.voters[digest] = person.Name(), person.GitHub
 		return refuse(f)
 	}
 	vote := statement.Predicate
 	return Ballot{
 		Road: Signed, Statement: digest, Decision: vote.Decision, By: person.Name(), GitHub: person.GitHub,
-		Key: ssh.FingerprintSHA256(key.key), Acknowledged: vote.Acknowledged, Reason: vote.Reason,
+		Key: ssh.FingerprintSHA256(key.key), Acknowledged: vote.Acknowledged, Rejections: vote.Rejections, Reason: vote.Reason,
 		Issued: vote.Issued, Expires: vote.Expires,
 	}, t.compare(file+" by "+person.Name(), statement, key, person)
 }
@@ -357,6 +390,23 @@ func (t *tally) rows(s attest.Statement[Vote], key *allowedKey) []voteRow {
 	}
 }
 
+// takenBack tells whether an approval that counts takes back what the same
+// person said in the statement. Times say nothing of that: clocks differ.
+func (t *tally) takenBack(statement dist.Digest) bool {
+	return slices.Contains(t.back[statement], t.voters[statement])
+}
+
+// standing are the signed rejections that nobody took back, oldest first.
+func (t *tally) standing() (list []Ballot) {
+	for _, b := range t.no {
+		if !t.takenBack(b.Statement) {
+			list = append(list, b)
+		}
+	}
+	slices.SortFunc(list, later)
+	return list
+}
+
 // outcome is nil where enough people said yes and nobody's no stands.
 func (t *tally) outcome() error {
 	var rejected rule.Refusals
@@ -368,19 +418,22 @@ func (t *tally) outcome() error {
 			Hint: "it is ended for this run; repair the build and stage again, or vote in a new run of the release workflow",
 		})
 	}
-	for _, b := range sorted(t.no) {
-		if yes, ok := t.yes[b.GitHub]; ok && yes.Issued.After(b.Issued) {
-			continue
-		}
+	for _, b := range t.standing() {
 		delete(t.yes, b.GitHub)
 		rejected = append(rejected, rule.Refusal{
 			File: t.review.Release.String(), Rule: rule.ReleaseRejected,
 			Want: "no rejection by anyone on the list", Got: rejection(b),
-			Hint: b.By + " can take it back with a later distgate approve; otherwise repair the build and stage again",
+			Hint: b.By + " can take it back with distgate approve; otherwise repair the build and stage again",
 		})
 	}
 	if len(rejected) > 0 {
 		return append(rejected, t.refused...)
+	}
+	for digest, by := range t.unread {
+		if !t.takenBack(digest) {
+			return fmt.Errorf("votes: %s signed %s, which is no vote that can be read here and could be a rejection; "+
+				"let %s vote again", by, digest, by)
+		}
 	}
 	if len(t.yes) >= t.policy.Need {
 		return nil

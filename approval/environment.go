@@ -155,7 +155,8 @@ func (t *tally) judgeReview(r EnvironmentReview) (Ballot, rule.Refusals) {
 	if r.State == reviewRejected {
 		ballot.Decision, rows = Reject, append(rows, t.rejectionRow(said))
 	}
-	ballot.Acknowledged, ballot.Reason = append([]rule.ID{}, said.seen...), said.reason
+	ballot.Acknowledged, ballot.Rejections = append([]rule.ID{}, said.seen...), []dist.Digest{}
+	ballot.Reason = said.reason
 	for _, row := range rows {
 		if !row.holds && (ballot.Decision == Approve || row.rejection) {
 			return Ballot{}, rule.Refusals{{File: file, Rule: row.id, Want: row.want, Got: row.got, Hint: row.hint}}

@@ -147,7 +147,7 @@ func TestStatement(t *testing.T) {
 		`"predicateType":"https://github.com/distgate/distgate/vote/v1",`+
 		`"predicate":{"decision":"reject","project":"widget","version":"1.0",`+
 		`"index":"https://upload.pypi.org/legacy/","environment":"pypi",`+
-		`"policyDigest":"%s","reviewDigest":"%s","acknowledged":["new-dependency","new-pth"],`+
+		`"policyDigest":"%s","reviewDigest":"%s","acknowledged":["new-dependency","new-pth"],"rejections":[],`+
 		`"reason":"test keys \u003cinside\u003e","issued":"2026-11-20T12:00:00Z","expires":"2026-11-22T00:00:00Z"}}`+"\n",
 		w.staged.Digest().Hex(), w.staged.Manifest().Policy.Digest, digest)
 	if diff := cmp.Diff(want, string(got)); diff != "" {

@@ -25,6 +25,7 @@ const (
 	maxStatementSize = 64 << 10
 	maxAcknowledged  = 200
 	maxReason        = 1000 // bytes
+	maxRejections    = 200
 )
 
 // Decision is what a vote says. There is no abstention and no zero value.
@@ -47,15 +48,22 @@ type Vote struct {
 	Policy       dist.Digest `json:"policyDigest"`
 	Review       dist.Digest `json:"reviewDigest"` // of the facts shown, see [Review.Digest]
 	Acknowledged []rule.ID   `json:"acknowledged"` // findings seen: sorted, each once, never null
-	Reason       string      `json:"reason"`       // one line in the person's own words, or ""
-	Issued       time.Time   `json:"issued"`       // UTC, whole seconds
-	Expires      time.Time   `json:"expires"`      // UTC, whole seconds; says nothing in a rejection
+
+	// Rejections are the rejections that stood when the vote was made, by the
+	// digests of their statements: sorted, each once, never null. An approval
+	// takes back those that its own signer made, and no others.
+	Rejections []dist.Digest `json:"rejections"`
+
+	Reason  string    `json:"reason"`  // one line in the person's own words, or ""
+	Issued  time.Time `json:"issued"`  // UTC, whole seconds
+	Expires time.Time `json:"expires"` // UTC, whole seconds; says nothing in a rejection
 }
 
 // Opinion is the part of a vote that the person adds to what was shown.
 type Opinion struct {
 	Decision     Decision
 	Acknowledged []rule.ID
+	Rejections   []dist.Digest // that stand, see [Rejections]
 	Reason       string
 	Issued       time.Time
 	Holds        time.Duration // from Issued until the vote expires
@@ -86,15 +94,19 @@ func (r Review) vote(o Opinion) (Vote, error) {
 	}
 	seen := append([]rule.ID{}, o.Acknowledged...)
 	slices.Sort(seen)
+	rejections := append([]dist.Digest{}, o.Rejections...)
+	slices.SortFunc(rejections, byHex)
 	issued := o.Issued.UTC().Truncate(time.Second)
 	return Vote{
 		Decision: o.Decision,
 		Project:  r.Project, Version: r.Version, Index: r.Index, Environment: r.Environment,
 		Policy: r.Policy.Digest, Review: digest,
-		Acknowledged: slices.Compact(seen), Reason: o.Reason,
+		Acknowledged: slices.Compact(seen), Rejections: slices.Compact(rejections), Reason: o.Reason,
 		Issued: issued, Expires: issued.Add(o.Holds).Truncate(time.Second),
 	}, nil
 }
+
+func byHex(a, b dist.Digest) int { return strings.Compare(a.Hex(), b.Hex()) }
 
 // subject is the name that a statement about the release gives it.
 func (r Review) subject() string { return r.Project + "-" + r.Version }
@@ -110,6 +122,10 @@ func (v Vote) wellFormed() (want, got string) {
 		{v.Acknowledged != nil, "a list of rules acknowledged", "null"},
 		{len(v.Acknowledged) <= maxAcknowledged, fmt.Sprintf("at most %d rules seen", maxAcknowledged), "more"},
 		{ordered(v.Acknowledged), "rules acknowledged by id, sorted, each once", quoted(fmt.Sprint(v.Acknowledged))},
+		{v.Rejections != nil, "a list of rejections", "null"},
+		{len(v.Rejections) <= maxRejections, fmt.Sprintf("at most %d rejections", maxRejections), "more"},
+		{slices.IsSortedFunc(v.Rejections, byHex) && len(slices.Compact(slices.Clone(v.Rejections))) == len(v.Rejections),
+			"rejections by digest, sorted, each once", quoted(fmt.Sprint(v.Rejections))},
 		{len(v.Reason) <= maxReason, fmt.Sprintf("a reason of at most %d bytes", maxReason), "more"},
 		{oneLine(v.Reason), "a reason of one printable line", quoted(v.Reason)},
 		{wholeSecond(v.Issued), "issued in UTC and whole seconds", v.Issued.String()},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/distgate/distgate/staging/rule"
@@ -220,6 +221,9 @@ type generatorSource struct {
 // generatorFields are those of slsa-github-generator's generic@v1 and go@v1.
 func generatorFields(predicate json.RawMessage, c certificate) ([]field, error) {
 	var p provenanceV02
+	if err := checkKeys(predicate, reflect.TypeFor[provenanceV02]()); err != nil {
+		return nil, err
+	}
 	if err := json.Unmarshal(predicate, &p); err != nil {
 		return nil, fmt.Errorf("JSON of another shape")
 	}

@@ -64,7 +64,8 @@ func readEnvelope(file string, e *protodsse.Envelope) (statement, error) {
 
 func parseStatement(raw []byte) (statement, error) {
 	var s statement
-	if err := checkKeys(raw); err != nil {
+	err := checkKeys(raw, reflect.TypeFor[statement](), reflect.TypeFor[provenanceV1](), reflect.TypeFor[workflowParameters]())
+	if err != nil {
 		return s, err
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
@@ -154,12 +155,11 @@ func (s statement) about() string {
 }
 
 // checkKeys refuses JSON that two readers could understand differently: an
-// object with one key twice, a key that we read written in another way (for
+// object with one key twice, a key of the types written in another way (for
 // encoding/json folds case, and takes "ſubject" for "subject"), anything after
 // the value, or nesting beyond reason.
-func checkKeys(raw []byte) error {
-	known := keysOf(reflect.TypeFor[statement](), reflect.TypeFor[subject](), reflect.TypeFor[attestation](),
-		reflect.TypeFor[provenanceV1](), reflect.TypeFor[workflowParameters](), reflect.TypeFor[provenanceV02]())
+func checkKeys(raw []byte, types ...reflect.Type) error {
+	known := keysOf(types...)
 	tokens := json.NewDecoder(bytes.NewReader(raw))
 	type object struct {
 		keys map[string]bool // nil for an array
@@ -237,7 +237,7 @@ func fold(key string) string {
 
 // decodeStrictly decodes one JSON value, without doubled or unknown keys.
 func decodeStrictly(raw []byte, into any) error {
-	if err := checkKeys(raw); err != nil {
+	if err := checkKeys(raw, reflect.TypeOf(into).Elem()); err != nil {
 		return err
 	}
 	values := json.NewDecoder(bytes.NewReader(raw))

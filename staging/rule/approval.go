@@ -12,6 +12,7 @@ const (
 	VoteTime        ID = "vote-time"
 	ReleaseRejected ID = "release-rejected"
 
+	RunForeign        ID = "run-foreign"
 	VoteRoad          ID = "vote-road"
 	VoteStranger      ID = "vote-stranger"
 	VoteSelf          ID = "vote-self"
@@ -52,8 +53,11 @@ var approvalStories = map[ID]string{
 		"Approve again; if the vote comes from the future, correct the clock of the machine that signed it.",
 	ReleaseRejected: "One person's no is enough to end a release, and it does not age out or expire, " +
 		"because a no that could be waited out would not protect anybody. " +
-		"Either the same person takes it back by approving later, or the build is repaired and staged as another release.",
+		"Either the same person takes it back by an approval that names it, or the build is repaired and staged as another release.",
 
+	RunForeign: "An approval on GitHub starts the job that waits, whatever that job is. So before a vote is posted the run " +
+		"must be one that the policy lets publish: its workflow file, as the branch has it, its event and its branch. " +
+		"A run of a branch copy, a fork or another workflow waits for the same environment and asks for the same click.",
 	VoteRoad: "The policy says by which roads approvals count: statements signed with SSH, reviews of the environment " +
 		"on GitHub, or both. A yes by another road is shown and decides nothing. A no counts by either.",
 	VoteStranger: "A review counts for the person whose numeric GitHub id stands in [people]; a login can change hands. " +

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
@@ -25,6 +24,7 @@ import (
 type voteFlags struct {
 	shared
 	key, write, statement, signature string
+	run                              string
 	reason                           string
 }
 
@@ -56,7 +56,12 @@ With an agent or a security key, through ssh-keygen:
 
     distgate ` + verb + ` RELEASE --write vote.json
     ssh-keygen -Y sign -n distgate -f ~/.ssh/id_ed25519_sk vote.json
-    distgate ` + verb + ` RELEASE --statement vote.json --signature vote.json.sig`,
+    distgate ` + verb + ` RELEASE --statement vote.json --signature vote.json.sig
+
+By a review of the environment on GitHub, where the policy lets that count, with
+your own token in GITHUB_TOKEN (gh auth token), in the run that waits for it:
+
+    distgate ` + verb + ` RELEASE --run OWNER/REPO/RUN_ID`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(s, verb, args[0]); err != nil {
@@ -74,6 +79,7 @@ With an agent or a security key, through ssh-keygen:
 	c.Flags().StringVar(&f.write, "write", "", "write the statement to this `FILE`, to be signed elsewhere")
 	c.Flags().StringVar(&f.statement, "statement", "", "the `FILE` that --write made")
 	c.Flags().StringVar(&f.signature, "signature", "", "its signature, a `FILE` that ssh-keygen made")
+	c.Flags().StringVar(&f.run, "run", "", "vote by a review of the environment that this `RUN` waits for, OWNER/REPO/RUN_ID")
 	c.Flags().StringVar(&f.reason, "reason", "", "one line in your own words, kept with the vote")
 	return c
 }
@@ -82,15 +88,16 @@ With an agent or a security key, through ssh-keygen:
 // of what is voted for.
 func (f voteFlags) check(s Streams, verb, ref string) error {
 	ways := 0
-	for _, given := range []bool{f.key != "", f.write != "", f.statement != "" || f.signature != ""} {
+	for _, given := range []bool{f.key != "", f.write != "", f.run != "", f.statement != "" || f.signature != ""} {
 		if given {
 			ways++
 		}
 	}
 	if ways != 1 || (f.statement == "") != (f.signature == "") {
-		return usagef("say how to sign, in one way: --key FILE, or --write FILE, or --statement FILE with --signature FILE")
+		return usagef("say how to vote, in one way: --key FILE, or --write FILE, or --statement FILE with --signature FILE, " +
+			"or --run OWNER/REPO/RUN_ID")
 	}
-	if _, err := dist.ParseDigest(ref); err != nil && f.key != "" && !s.Terminal {
+	if _, err := dist.ParseDigest(ref); err != nil && f.key+f.run != "" && !s.Terminal {
 		return usagef("there is no terminal to ask at, so " + verb + " takes the whole release digest: sha256: and 64 digits, as review shows it")
 	}
 	return nil
@@ -102,7 +109,10 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 		return policyFault(err)
 	}
 	if f.write != "" {
-		return r.writeVote(s, review, decision, f)
+		return r.writeVote(ctx, s, review, decision, f)
+	}
+	if f.run != "" {
+		return r.voteInRun(ctx, s, review, decision, f)
 	}
 	record, err := r.signed(ctx, s, review, decision, f)
 	if err != nil {
@@ -130,10 +140,10 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 }
 
 // writeVote shows the release and writes the statement, for ssh-keygen to sign.
-func (r release) writeVote(s Streams, review approval.Review, decision approval.Decision, f voteFlags) error {
-	statement, err := review.Statement(f.opinion(decision, s.Now(), r.policy.approval.MaxAge))
+func (r release) writeVote(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, f voteFlags) error {
+	statement, err := r.statement(ctx, s, review, decision, f)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	file, err := os.OpenFile(f.write, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
@@ -171,41 +181,34 @@ func (r release) signed(ctx context.Context, s Streams, review approval.Review, 
 		return staging.Record{}, rule.Refusals{{File: f.key, Rule: rule.VoteSigner, Want: "a key of somebody on the policy's list",
 			Got: ssh.FingerprintSHA256(key.PublicKey()), Hint: "this key may not vote; who may stands in " + r.policy.table.Approval.Signers}}
 	}
-	if err := r.confirmVote(ctx, s, review, decision, person); err != nil {
+	if err := r.confirmVote(ctx, s, review, decision, person.Name()); err != nil {
 		return staging.Record{}, err
 	}
-	issued, err := r.issued(ctx, s, person)
+	statement, err := r.statement(ctx, s, review, decision, f)
 	if err != nil {
 		return staging.Record{}, err
-	}
-	statement, err := review.Statement(f.opinion(decision, issued, r.policy.approval.MaxAge))
-	if err != nil {
-		return staging.Record{}, usageError{err}
 	}
 	signature, err := approval.Sign(statement, key)
 	return staging.Record{Kind: approval.RecordKind, Statement: statement, SSHSIG: signature}, err
 }
 
-// issued is the time of a vote. Votes are dated to the second, and of two in one
-// second a no stands; so a person's next vote waits until its second is later.
-func (r release) issued(ctx context.Context, s Streams, person approval.Person) (time.Time, error) {
+// statement is the vote, which names the rejections that stand: an approval
+// takes back its signer's own.
+func (r release) statement(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, f voteFlags) ([]byte, error) {
 	records, _, err := r.store.Records(ctx, r.staged.Digest(), approval.RecordKind)
 	if err != nil {
-		return time.Time{}, err
+		return nil, err
 	}
-	now := s.Now()
-	for _, record := range records {
-		ballot, err := approval.Judge(r.staged, record, r.policy.approval, now)
-		if err == nil && ballot.GitHub == person.GitHub && ballot.Issued.Equal(now.UTC().Truncate(time.Second)) {
-			time.Sleep(time.Second)
-			return s.Now(), nil
-		}
+	rejections, err := approval.Rejections(r.staged, records, r.policy.approval, s.Now())
+	if err != nil {
+		return nil, err
 	}
-	return now, nil
-}
-
-func (f voteFlags) opinion(decision approval.Decision, now time.Time, holds time.Duration) approval.Opinion {
-	return approval.Opinion{Decision: decision, Reason: f.reason, Issued: now, Holds: holds}
+	statement, err := review.Statement(approval.Opinion{Decision: decision, Rejections: rejections, Reason: f.reason,
+		Issued: s.Now(), Holds: r.policy.approval.MaxAge})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return statement, nil
 }
 
 func readKey(path string) (ssh.Signer, error) {
@@ -251,23 +254,23 @@ func readVote(f voteFlags) (staging.Record, error) {
 	return staging.Record{Kind: approval.RecordKind, Statement: statement, SSHSIG: signature}, err
 }
 
-// confirmVote shows what the person is about to sign and asks, on a terminal.
+// confirmVote shows what the person is about to vote for and asks, on a terminal.
 // Elsewhere the whole digest on the command line is the decision.
-func (r release) confirmVote(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, person approval.Person) error {
+func (r release) confirmVote(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, who string) error {
 	p := printer{s.Err}
 	p.review(review, r.policy.address(r.index).Upload)
 	if !s.Terminal {
 		return nil
 	}
 	p.field("release", review.Release.String())
-	fmt.Fprintf(s.Err, "%s: to %s, type 8 or more digits of the digest: ", plain(person.Name()), decision)
+	fmt.Fprintf(s.Err, "%s: to %s, type 8 or more digits of the digest: ", plain(who), decision)
 	answer, err := readLine(ctx, s.In)
 	if err != nil {
 		return err
 	}
 	digits := strings.TrimPrefix(answer, "sha256:")
 	if len(digits) < 8 || !strings.HasPrefix(review.Release.Hex(), digits) {
-		return usagef("those are not the first digits of " + review.Release.String() + "; nothing was signed")
+		return usagef("those are not the first digits of " + review.Release.String() + "; there was no vote")
 	}
 	return nil
 }
@@ -284,6 +287,6 @@ func readLine(ctx context.Context, in io.Reader) (string, error) {
 	case line := <-read:
 		return line, nil
 	case <-ctx.Done():
-		return "", fmt.Errorf("nothing was signed: %w", ctx.Err())
+		return "", fmt.Errorf("there was no vote: %w", ctx.Err())
 	}
 }
