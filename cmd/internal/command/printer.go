@@ -126,6 +126,7 @@ func (p printer) waiting(w approval.Waiting) {
 	p.field("release", w.Release.String())
 	p.ballots(w.Ballots)
 	p.field("may vote", strings.Join(w.May, ", "))
+	p.voteHere(w)
 	p.refusals(w.Refused)
 }
 

@@ -138,7 +138,7 @@ func (r release) standing(ctx context.Context, s Streams) (standing, error) {
 	case errors.As(err, &waiting):
 		st.State, st.May = "waiting", waiting.May
 		st.By, st.Refused = append(st.By, waiting.Ballots...), append(st.Refused, waiting.Refused...)
-		st.Next = "distgate approve " + name + " --key FILE" + r.flags.again()
+		st.Next = "distgate approve " + name + r.votingFlag() + r.flags.again()
 	case errors.As(err, &rejected):
 		st.State, st.Refused = "refused", rejected
 	case err != nil:
