@@ -71,10 +71,10 @@ func TestStories(t *testing.T) {
 			_, err := exec.LookPath("docker-registry")
 			return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "" || name == "registry" && err == nil, nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
 			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode,
-		},
+		}),
 	})
 }
 

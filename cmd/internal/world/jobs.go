@@ -34,7 +34,22 @@ func started(job githubtest.Claims) githubtest.Claims {
 func (w *World) PublishJob() githubtest.Claims {
 	job := githubtest.ReleaseJob(ReleaseRepository, workflow, "refs/heads/main", Environment)
 	job.EventName = "workflow_dispatch"
+	job.SHA, job.WorkflowSHA, job.JobWorkflowSHA = w.head, w.head, w.head
+	if w.dispatched > 0 {
+		job.RunNumber = strconv.Itoa(w.dispatched)
+		job.RunID += job.RunNumber
+	}
 	return started(job)
+}
+
+// Dispatch starts a new run of the release workflow, whose publishing job waits
+// for the environment. [World.PublishJob] is of that run from now on.
+func (w *World) Dispatch() githubtest.Run {
+	w.dispatched++
+	job := w.PublishJob()
+	w.runs[job.RunID] = true
+	return w.github.PutRun(githubtest.RunOf(job, githubtest.Job{Name: "gate"},
+		githubtest.Job{Name: "publish", Environment: job.Environment, Status: "waiting"}))
 }
 
 // Env starts a job and returns what it finds in its environment, as NAME=value.

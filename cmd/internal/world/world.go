@@ -50,8 +50,11 @@ type World struct {
 	index    *pypitest.Index
 	people   []person
 	runs     map[string]bool // that are on GitHub, by id
-	servers  []*http.Server
-	at       addresses
+	head     string          // commit of the release repository's main branch
+
+	dispatched int // runs of the release workflow
+	servers    []*http.Server
+	at         addresses
 }
 
 // addresses are the base URLs, without a slash at the end.
@@ -99,9 +102,13 @@ func (w *World) start(ctx context.Context) (err error) {
 	return err
 }
 
-// populate gives GitHub the people, and the environment that only they let
-// publish.
+// populate gives GitHub the people, the release workflow, and the environment
+// that only they let publish.
 func (w *World) populate() {
+	commit := w.github.PutCommit(githubtest.Commit{Repository: ReleaseRepository, Message: "Release with distgate",
+		Files: []githubtest.File{{Path: ".github/workflows/" + workflow, Content: "on: workflow_dispatch\n"}}})
+	w.github.PutBranch(githubtest.Branch{Repository: ReleaseRepository, Name: "main", SHA: commit.SHA, Protected: true})
+	w.head = commit.SHA
 	gate := githubtest.Environment{Repository: ReleaseRepository, Name: Environment, PreventSelfReview: true,
 		AdminBypass: githubtest.BypassForbidden, Policies: []githubtest.BranchPolicy{{Name: "main"}}}
 	for _, p := range append(w.people, dave) {

@@ -1,0 +1,107 @@
+package command
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/distgate/distgate/cmd/internal/world"
+	"github.com/distgate/distgate/workflows/githubtest"
+)
+
+// withGitHub adds to a story's commands what people do on GitHub.
+func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
+	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
+		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch,
+	})
+	return commands
+}
+
+// dispatch: dave starts a run of the release workflow. Its job waits, and RUN
+// names it.
+func dispatch(ts *testscript.TestScript, _ bool, _ []string) {
+	id := strconv.FormatInt(inWorld(ts).Dispatch().ID, 10)
+	ts.Setenv("RUNID", id)
+	ts.Setenv("RUN", world.ReleaseRepository+"/"+id)
+}
+
+// click USER STATE [COMMENT]: somebody reviews the deployment of the run.
+func click(ts *testscript.TestScript, neg bool, args []string) {
+	review := githubtest.Review{Environments: []string{world.Environment}, User: args[0], State: args[1],
+		Comment: strings.ReplaceAll(strings.Join(args[2:], " "), `\n`, "\n")}
+	err := inWorld(ts).GitHub().Review(number(ts, ts.Getenv("RUNID")), review)
+	if (err != nil) != neg {
+		ts.Fatalf("click: %v", err)
+	}
+}
+
+// rerun USER [JOB…]: somebody runs the jobs again, or all of them.
+func rerun(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).GitHub().Rerun(number(ts, ts.Getenv("RUNID")), args[0], args[1:]...))
+}
+
+// token USER: the following commands run with this person's token.
+func token(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("GITHUB_TOKEN", inWorld(ts).GitHub().AccessToken(githubtest.Access{User: args[0],
+		Permissions: map[string]string{"actions": "read", "contents": "read", "deployments": "write"}}))
+}
+
+// behave HOW…: GitHub does what nobody knows whether it does.
+func behave(ts *testscript.TestScript, _ bool, args []string) {
+	var b githubtest.Behaviour
+	for _, how := range args {
+		switch how {
+		case "carries":
+			b.CarriesApprovals = true
+		case "forgets":
+			b.ForgetsApprovals = true
+		default:
+			ts.Fatalf("no such behaviour: %s", how)
+		}
+	}
+	inWorld(ts).GitHub().Behave(b)
+}
+
+func number(ts *testscript.TestScript, s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	ts.Check(err)
+	return n
+}
+
+// gate HOW: somebody changes the environment's rules.
+func gate(ts *testscript.TestScript, _ bool, args []string) {
+	e := githubtest.Environment{Repository: world.ReleaseRepository, Name: world.Environment,
+		Reviewers: []string{"alice", "bob", "carol"}, PreventSelfReview: true, AdminBypass: githubtest.BypassForbidden,
+		Policies: []githubtest.BranchPolicy{{Name: "main"}}}
+	switch args[0] {
+	case "locked":
+	case "missing":
+		inWorld(ts).GitHub().DeleteEnvironment(e.Repository, e.Name)
+		return
+	case "no-reviewers":
+		e.Reviewers = nil
+	case "self-review":
+		e.PreventSelfReview = false
+	case "bypass":
+		e.AdminBypass = githubtest.BypassAllowed
+	case "unsaid":
+		e.AdminBypass = githubtest.BypassUnsaid
+	case "any-branch":
+		e.Policies = nil
+	case "others":
+		e.Reviewers, e.PreventSelfReview = append(e.Reviewers, "dave", "mallory"), false
+	default:
+		ts.Fatalf("no such gate: %s", args[0])
+	}
+	inWorld(ts).GitHub().PutEnvironment(e)
+}
+
+// branch: somebody commits another workflow file to the main branch.
+func branch(ts *testscript.TestScript, _ bool, args []string) {
+	g := inWorld(ts).GitHub()
+	c := g.PutCommit(githubtest.Commit{Repository: world.ReleaseRepository, Message: args[0],
+		Files: []githubtest.File{{Path: ".github/workflows/release.yml", Content: args[0] + "\n"}}})
+	g.PutBranch(githubtest.Branch{Repository: world.ReleaseRepository, Name: "main", SHA: c.SHA, Protected: true})
+}
