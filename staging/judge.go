@@ -165,8 +165,13 @@ func doubled(members []member) (no rule.Refusals) {
 	seen := map[string]string{}
 	for _, m := range members {
 		n := m.name
-		tags := strings.Join([]string{string(n.Kind), n.Build, n.Python, n.ABI, n.Platform}, "-")
-		for _, key := range []string{m.file.Name(), m.file.Digest().String(), tags} {
+		var tags []string
+		for _, tag := range n.Tags() {
+			tags = append(tags, tag.Python+"-"+tag.ABI+"-"+tag.Platform)
+		}
+		slices.Sort(tags)
+		fits := string(n.Kind) + " " + n.Build + " " + strings.Join(tags, " ")
+		for _, key := range []string{m.file.Name(), m.file.Digest().String(), fits} {
 			if other, ok := seen[key]; ok {
 				no = append(no, rule.Refusal{File: m.file.Name(), Rule: rule.OneOfEach,
 					Want: "one file of its name, bytes, kind and tags", Got: "also " + other,

@@ -43,6 +43,7 @@ type File struct {
 	Kind     dist.Kind         `json:"kind"`
 	Digest   dist.Digest       `json:"digest"`
 	Size     int64             `json:"size"`     // bytes
+	Metadata dist.Digest       `json:"metadata"` // of METADATA or PKG-INFO, which the index is told
 	Evidence []attest.Evidence `json:"evidence"` // by bundle digest
 }
 
@@ -134,8 +135,8 @@ func (f File) check() error {
 	switch {
 	case f.Size <= 0 || f.Size > dist.MaxSize:
 		return fmt.Errorf("%d bytes", f.Size)
-	case f.Digest.IsZero():
-		return errors.New("no digest")
+	case f.Digest.IsZero() || f.Metadata.IsZero():
+		return errors.New("no digest of it, or none of its metadata")
 	case f.Kind != dist.Wheel && f.Kind != dist.Sdist:
 		return errors.New("neither wheel nor sdist")
 	case len(f.Evidence) == 0 || !ascending(f.Evidence, func(e attest.Evidence) string { return e.Bundle.Hex() }):

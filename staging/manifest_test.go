@@ -19,7 +19,7 @@ func example() Manifest {
 		Project: "widget", Version: "1.0", Index: "https://upload.pypi.org/legacy/?a=1&b=2", Environment: "pypi",
 		Source: Source{"https://github.com/acme/widget", "1", "0123", "refs/tags/v1.0"},
 		Hosted: attest.Certificate,
-		Files: []File{{"widget-1.0.tar.gz", dist.Sdist, dist.Sum([]byte("sdist")), 5,
+		Files: []File{{"widget-1.0.tar.gz", dist.Sdist, dist.Sum([]byte("sdist")), 5, dist.Sum([]byte("metadata")),
 			[]attest.Evidence{{Bundle: bundle, Root: root, PredicateType: attest.ProvenanceV1, Hosted: attest.Certificate, SignedAt: 1}}}},
 		Policy: lock, Roots: []dist.Digest{root},
 	}

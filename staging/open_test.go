@@ -245,3 +245,31 @@ func TestWhatIsNoReleaseDoesNotOpen(t *testing.T) {
 		})
 	}
 }
+
+// Between the hash of a file and the look into it the store is somebody else's:
+// what was seen is part of what the release digest covers.
+func TestMetadataIsOfTheBytesThatWereHashed(t *testing.T) {
+	w := newWorld(t)
+	s, staged := w.staged(t)
+	for _, f := range staged.Manifest().Files {
+		if f.Metadata.IsZero() {
+			t.Fatalf("%s: no digest of its metadata", f.Name)
+		}
+	}
+	other := staged.Manifest()
+	other.Files[0].Metadata = dist.Sum([]byte("other metadata"))
+	raw, err := other.Encode()
+	check(t, err)
+	same, err := staged.Manifest().Encode()
+	check(t, err)
+	if bytes.Equal(raw, same) {
+		t.Error("other metadata make the same manifest")
+	}
+	again, err := w.open(t, s, staged.Digest())
+	check(t, err)
+	for i, f := range again.Files() {
+		if f.Info().Metadata.Digest() != again.Manifest().Files[i].Metadata {
+			t.Errorf("%s: the manifest has other metadata than were read", f.File().Name())
+		}
+	}
+}

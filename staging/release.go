@@ -149,15 +149,20 @@ const minPrefix = 8
 
 // Resolve finds the one release that ref names: a version, or a digest or its
 // first 8 or more digits, with or without "sha256:". If there is none, or more
-// than one, the refusal says what there is.
+// than one, or one that cannot be read, the refusal says what there is.
 func (s *Store) Resolve(ctx context.Context, ref string) (dist.Digest, error) {
 	if d, err := dist.ParseDigest(ref); err == nil {
 		_, err := s.release(ctx, d)
 		return d, err
 	}
-	releases, _, err := s.Releases(ctx)
+	releases, malformed, err := s.Releases(ctx)
 	if err != nil {
 		return dist.Digest{}, err
+	}
+	if len(malformed) > 0 {
+		return dist.Digest{}, append(malformed, rule.Refusal{File: orNothing(ref), Rule: rule.ReleaseKnown,
+			Want: "a whole digest, while the store holds what cannot be read: it could be the release that is meant",
+			Got:  list(releases), Hint: "restore the store from a copy, or name the release by its whole digest"})
 	}
 	var named []Release
 	for _, r := range releases {

@@ -183,7 +183,7 @@ func newManifest(p Policy, files []attest.Verified) (Manifest, error) {
 	roots := map[dist.Digest]bool{}
 	for i, f := range files {
 		d := f.File()
-		m.Files = append(m.Files, File{d.Name(), members[i].name.Kind, d.Digest(), d.Size(), f.Evidence()})
+		m.Files = append(m.Files, File{d.Name(), members[i].name.Kind, d.Digest(), d.Size(), f.Info().Metadata.Digest(), f.Evidence()})
 		for _, e := range f.Evidence() {
 			roots[e.Root] = true
 		}
