@@ -166,14 +166,12 @@ func retriable(status int) bool {
 		status == http.StatusTooEarly || status == http.StatusTooManyRequests
 }
 
-// brief is a text from outside, cut to what fits into a message, and without
-// the secrets that were sent to whoever wrote it.
+// brief is a text from outside, cut to what fits into a message. Nothing is
+// shown of a text that repeats a secret that was sent to whoever wrote it.
 func brief(text string, secrets ...string) string {
 	const limit = 600
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "[token]")
-		}
+	if repeats(text, secrets) {
+		return "a text that repeats a token, not shown"
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) <= limit {
@@ -184,6 +182,32 @@ func brief(text string, secrets ...string) string {
 		cut--
 	}
 	return strings.ToValidUTF8(text[:cut], "\uFFFD") + "…"
+}
+
+// repeats tells whether a long piece of a secret is in the text, whatever stands
+// between its letters and digits.
+func repeats(text string, secrets []string) bool {
+	const piece = 16 // characters; 31 in a row hold a whole one
+	text = alphanumeric(text)
+	for _, s := range secrets {
+		for block := range slices.Chunk([]byte(alphanumeric(s)), piece) {
+			whole := len(block) == piece || len(s) <= piece
+			if whole && strings.Contains(text, string(block)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// alphanumeric is s without anything but ASCII letters, in lower case, and digits.
+func alphanumeric(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(s))
 }
 
 // cut is an error whose text from outside is [brief].

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -78,7 +79,7 @@ func (w Witness) Confirm(ctx context.Context, s staging.Staged) (Confirmed, erro
 	if err := w.check(s); err != nil {
 		return Confirmed{}, err
 	}
-	r, err := newRelease(s.Manifest())
+	r, err := newRelease(s)
 	if err != nil {
 		return Confirmed{}, err
 	}
@@ -88,10 +89,10 @@ func (w Witness) Confirm(ctx context.Context, s staging.Staged) (Confirmed, erro
 		return Confirmed{}, err
 	}
 	candidates := make([]attest.Candidate, len(r.files))
-	err = each(ctx, len(r.files), func(ctx context.Context, i int) (err error) {
+	err = each(ctx, len(r.files), w.report, func(ctx context.Context, i int) (e Event, err error) {
 		f := r.files[i]
-		candidates[i], err = w.candidate(ctx, r, f, there[f.Name])
-		return err
+		candidates[i], err = w.candidate(ctx, r, f, there[f.name])
+		return Event{Step: Served, File: f.name, Done: f.size, Size: f.size}, err
 	})
 	if err != nil {
 		return Confirmed{}, err
@@ -128,8 +129,8 @@ func (w Witness) await(ctx context.Context, r release) (map[string]served, error
 		}
 		var missing rule.Refusals
 		for _, f := range r.files {
-			if _, ok := offer.there[f.Name]; !ok {
-				missing = append(missing, rule.Refusal{File: f.Name, Rule: rule.ServedMissing,
+			if _, ok := offer.there[f.name]; !ok {
+				missing = append(missing, rule.Refusal{File: f.name, Rule: rule.ServedMissing,
 					Want: "listed by " + w.Index.Name(), Got: "nothing",
 					Hint: "run publish again; a file that was deleted there cannot come back under its name"})
 			}
@@ -145,41 +146,40 @@ func (w Witness) await(ctx context.Context, r release) (map[string]served, error
 
 // candidate is a file as the index serves it: the bytes that were downloaded,
 // and the provenance that it has for them.
-func (w Witness) candidate(ctx context.Context, r release, want staging.File, s served) (attest.Candidate, error) {
+func (w Witness) candidate(ctx context.Context, r release, want file, s served) (attest.Candidate, error) {
 	file, err := w.download(ctx, want, s)
 	if err != nil {
 		return attest.Candidate{}, err
 	}
-	bundles, err := w.provenance(ctx, r, want.Name)
+	bundles, err := w.provenance(ctx, r, want.name)
 	if err != nil {
 		return attest.Candidate{}, err
 	}
-	w.report(Event{Step: Served, File: want.Name, Done: want.Size, Size: want.Size})
 	return attest.Candidate{File: file, Bundles: bundles}, nil
 }
 
 // download hashes the bytes that the index serves.
-func (w Witness) download(ctx context.Context, want staging.File, s served) (dist.File, error) {
+func (w Witness) download(ctx context.Context, want file, s served) (dist.File, error) {
 	file, err := again(ctx, w.Index.address.Patience, 0, func() (dist.File, error) {
 		return w.fetch(ctx, want, s)
 	})
 	if err != nil {
 		return dist.File{}, err
 	}
-	if file.Digest() == want.Digest && file.Size() == want.Size {
+	if file.Digest() == want.digest && file.Size() == want.size {
 		return file, nil
 	}
 	got := fmt.Sprintf("%s, %d bytes", file.Digest(), file.Size())
-	if file.Size() > want.Size {
+	if file.Size() > want.size {
 		got = "more bytes"
 	}
-	return dist.File{}, rule.Refusals{{File: want.Name, Rule: rule.ServedBytes,
-		Want: fmt.Sprintf("%s, %d bytes", want.Digest, want.Size), Got: got,
+	return dist.File{}, rule.Refusals{{File: want.name, Rule: rule.ServedBytes,
+		Want: fmt.Sprintf("%s, %d bytes", want.digest, want.size), Got: got,
 		Hint: "other bytes than were approved: yank the release, and ask the index's administrators"}}
 }
 
-func (w Witness) fetch(ctx context.Context, want staging.File, s served) (dist.File, error) {
-	ctx, cancel := context.WithTimeout(ctx, transferTimeout(want.Size))
+func (w Witness) fetch(ctx context.Context, want file, s served) (dist.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, transferTimeout(want.size))
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
 	if err != nil {
@@ -188,18 +188,18 @@ func (w Witness) fetch(ctx context.Context, want staging.File, s served) (dist.F
 	r.Header.Set("Accept-Encoding", "identity") // what is hashed is what was uploaded
 	response, err := do(w.Index.client, r)
 	if err != nil {
-		return dist.File{}, fmt.Errorf("download %s: %w", want.Name, err)
+		return dist.File{}, fmt.Errorf("download %s: %w", want.name, err)
 	}
 	defer response.Body.Close()
 	switch {
 	case retriable(response.StatusCode):
-		return dist.File{}, fmt.Errorf("download %s: status %d", want.Name, response.StatusCode)
+		return dist.File{}, fmt.Errorf("download %s: status %d", want.name, response.StatusCode)
 	case response.StatusCode != http.StatusOK:
-		return dist.File{}, notYet{rule.Refusals{{File: want.Name, Rule: rule.ServedMissing,
+		return dist.File{}, notYet{rule.Refusals{{File: want.name, Rule: rule.ServedMissing,
 			Want: "the file at " + s.url.Redacted(), Got: fmt.Sprintf("status %d", response.StatusCode),
 			Hint: "wait for the index, and run publish again"}}}
 	}
-	return dist.Copy(io.Discard, io.LimitReader(response.Body, want.Size+1), want.Name, want.Size+1)
+	return dist.Copy(io.Discard, io.LimitReader(response.Body, want.size+1), want.name, want.size+1)
 }
 
 // provenance is what the integrity API serves for a file, unverified.
@@ -221,10 +221,11 @@ func (w Witness) provenance(ctx context.Context, r release, name string) ([]atte
 
 func (w Witness) report(e Event) { w.Progress(e) }
 
-// each runs do for 0 to n-1, several at once. What they refuse is collected in
-// order; any other error ends them all.
-func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+// each runs do for 0 to n-1, several at once, and reports what is done in order.
+// What they refuse is collected in order; any other error ends them all.
+func each(ctx context.Context, n int, report func(Event), do func(ctx context.Context, i int) (Event, error)) error {
 	refused := make([]rule.Refusals, n)
+	done := inOrder{report: report, events: make([]*Event, n)}
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(parallel)
 	for i := range n {
@@ -232,9 +233,12 @@ func each(ctx context.Context, n int, do func(ctx context.Context, i int) error)
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			err := do(ctx, i)
+			e, err := do(ctx, i)
 			if errors.As(err, &refused[i]) {
-				return nil
+				e, err = Event{}, nil
+			}
+			if err == nil {
+				done.put(i, e)
 			}
 			return err
 		})
@@ -243,4 +247,26 @@ func each(ctx context.Context, n int, do func(ctx context.Context, i int) error)
 		return err
 	}
 	return rule.Refusals(slices.Concat(refused...)).Err()
+}
+
+// inOrder reports events of things that are done at once as if each had waited
+// for the one before it, so that two logs can be compared.
+type inOrder struct {
+	report func(Event)
+	mu     sync.Mutex
+	events []*Event // nil before it is done
+	next   int
+}
+
+// put takes the event of the i-th. The zero Event is not reported.
+func (o *inOrder) put(i int, e Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events[i] = &e
+	for o.next < len(o.events) && o.events[o.next] != nil {
+		if e := *o.events[o.next]; e != (Event{}) {
+			o.report(e)
+		}
+		o.next++
+	}
 }

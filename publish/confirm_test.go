@@ -65,6 +65,11 @@ func TestWhatTheIndexHasAlready(t *testing.T) {
 		{"an installer of it", foreign("widget-1.0.win-amd64.exe"), []rule.ID{rule.ServedExtra}},
 		{"an egg of it", foreign("widget-1.0-py2.7.egg"), []rule.ID{rule.ServedExtra}},
 		{"a tarball of another kind", foreign("widget-1.0.tar.bz2"), []rule.ID{rule.ServedExtra}},
+		{"one that only its URL names", func() map[string]any {
+			f := foreign("widget-1.0.zip")
+			f["filename"] = "readme.txt"
+			return f
+		}(), []rule.ID{rule.IndexAnswer}},
 		{"a file of another release", foreign("widget-1.0.1-py3-none-any.whl"), nil},
 		{"an egg of another release", foreign("widget-1.0.1-py2.7.egg"), nil},
 		{"a file whose name says nothing", foreign("readme.txt"), nil},
@@ -93,6 +98,7 @@ func TestAnIndexThatServesSomethingElse(t *testing.T) {
 			return files
 		}
 	}
+	other := map[string]string{"sha256": dist.Sum([]byte("Requires-Dist: evil")).Hex()}
 	for _, test := range []struct {
 		name    string
 		change  func(*world)
@@ -123,8 +129,22 @@ func TestAnIndexThatServesSomethingElse(t *testing.T) {
 		}), []rule.ID{rule.ServedBytes}},
 		{"another digest", listing(false, set("hashes", map[string]string{"sha256": dist.Sum([]byte("x")).Hex()})), []rule.ID{rule.ServedBytes}},
 		{"another size", listing(false, set("size", 1)), []rule.ID{rule.ServedBytes}},
+		{"a size below nothing", listing(false, set("size", -1)), []rule.ID{rule.ServedBytes}},
 		{"a file that is yanked", listing(false, set("yanked", "broken")), []rule.ID{rule.ServedYanked}},
 		{"a file that is yanked without a reason", listing(false, set("yanked", true)), []rule.ID{rule.ServedYanked}},
+		{"another Requires-Python", listing(false, set("requires-python", "<3")), []rule.ID{rule.ServedMetadata}},
+		{"a Requires-Python of nothing", listing(false, set("requires-python", "")), []rule.ID{rule.ServedMetadata}},
+		{"other metadata", listing(false, set("core-metadata", other)), []rule.ID{rule.ServedMetadata}},
+		{"other metadata under the old key", listing(false, set("data-dist-info-metadata", other)), []rule.ID{rule.ServedMetadata}},
+		{"other metadata under pip's old key", listing(false, set("dist-info-metadata", other)), []rule.ID{rule.ServedMetadata}},
+		{"metadata without a digest", listing(false, set("core-metadata", true)), []rule.ID{rule.ServedMetadata}},
+		{"metadata with no digests", listing(false, set("core-metadata", map[string]string{})), []rule.ID{rule.ServedMetadata}},
+		{"metadata with another digest alone", listing(false, set("core-metadata", map[string]string{"md5": "00"})), []rule.ID{rule.ServedMetadata}},
+		{"metadata with another digest too", listing(false, func(files []map[string]any) []map[string]any {
+			files[0]["core-metadata"].(map[string]any)["sha512"] = "00"
+			return files
+		}), []rule.ID{rule.ServedMetadata}},
+		{"another name at the end of the URL", listing(false, set("url", "/packages/widget-2.0-py3-none-any.whl")), []rule.ID{rule.IndexAnswer}},
 		{"a file on another host", listing(false, set("url", "https://files.example/"+wheelName)), []rule.ID{rule.IndexElsewhere}},
 		{"one file twice", listing(false, func(files []map[string]any) []map[string]any { return append(files, files[0]) }), []rule.ID{rule.ServedBytes}},
 		{"one file less", listing(false, func(files []map[string]any) []map[string]any { return files[:1] }), []rule.ID{rule.ServedMissing}},
@@ -161,6 +181,36 @@ func TestAnIndexThatServesSomethingElse(t *testing.T) {
 			if !confirmed.IsZero() || len(w.receipts()) != 0 {
 				t.Error("it is confirmed all the same")
 			}
+		})
+	}
+}
+
+// What an index says in other words, or not at all, is no fault of it.
+func TestAnIndexThatSaysItItsOwnWay(t *testing.T) {
+	for name, change := range map[string]func(file map[string]any){
+		"Requires-Python with blanks": func(f map[string]any) { f["requires-python"] = " >= 3.9 " },
+		"nothing but what it must say": func(f map[string]any) {
+			for _, key := range []string{"requires-python", "size", "yanked", "core-metadata", "data-dist-info-metadata"} {
+				delete(f, key)
+			}
+		},
+		"nulls": func(f map[string]any) {
+			for _, key := range []string{"requires-python", "size", "yanked", "core-metadata", "data-dist-info-metadata"} {
+				f[key] = nil
+			}
+		},
+		"no metadata beside the file": func(f map[string]any) { f["core-metadata"], f["data-dist-info-metadata"] = false, false },
+		"keys of later versions":      func(f map[string]any) { f["x"], f["Filename"] = []int{1}, "readme.txt" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, listing(false, func(files []map[string]any) []map[string]any {
+				for _, f := range files {
+					change(f)
+				}
+				return files
+			}))
+			_, err := w.publish()
+			w.must(err)
 		})
 	}
 }

@@ -1,55 +1,44 @@
 package publish
 
 import (
-	"encoding/json"
+	"bytes"
 	"testing"
-
-	"github.com/distgate/distgate/staging"
-	"github.com/distgate/distgate/staging/dist"
 )
 
 // Whatever an index lists, only files that were approved are found there, and
 // under no name another file.
 func FuzzPage(f *testing.F) {
 	const wheel, sdist = "widget-1.0-py3-none-any.whl", "widget-1.0.tar.gz"
-	x, err := NewIndex(PyPI())
-	if err != nil {
-		f.Fatal(err)
+	r := widget(f, "1.0", wheel, sdist)
+	good := `{"meta":{"api-version":"1.4"},"name":"widget","files":[{"filename":"` + wheel + `","url":"../` + wheel + `","size":7,` +
+		`"hashes":{"sha256":"` + r.files[0].digest.Hex() + `"},"yanked":false,"requires-python":"<4,>=3.9",` +
+		`"core-metadata":{"sha256":"` + r.files[0].metadata.Hex() + `"}}]}`
+	if p, err := r.parse(bytes.NewReader([]byte(good))); err != nil || len(p.files) != 1 {
+		f.Fatalf("%+v, %v", p, err)
 	}
-	approved := map[string]staging.File{}
-	manifest := staging.Manifest{Project: "widget", Version: "1.0"}
-	for _, name := range []string{wheel, sdist} {
-		approved[name] = staging.File{Name: name, Digest: dist.Sum([]byte(name)), Size: 7}
-		manifest.Files = append(manifest.Files, approved[name])
-	}
-	r, err := newRelease(manifest)
-	if err != nil {
-		f.Fatal(err)
-	}
-	good := `{"meta":{"api-version":"1.4"},"name":"widget","files":[{"filename":"` + wheel + `","url":"../a","size":7,` +
-		`"hashes":{"sha256":"` + approved[wheel].Digest.Hex() + `"},"yanked":false}]}`
 	for _, seed := range []string{good, good[:50], `{}`, `[]`, `{"files":[{}]}`,
 		`{"files":[{"filename":"widget-1.0.zip","url":"%","hashes":{"sha256":""},"yanked":"\u001b[2J"}]}`,
 		`{"files":[{"filename":"-widget--1.0","size":-1,"yanked":{}}]}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		var p page
-		if json.Unmarshal(raw, &p) != nil {
-			return
-		}
-		files, err := r.of(x, p)
+		p, err := r.parse(bytes.NewReader(raw))
 		if err != nil {
 			return
 		}
-		there, no := r.compare(files)
-		if len(there)+len(no) < len(files) {
-			t.Errorf("%d files: %d are there and %d are refused", len(files), len(there), len(no))
+		there, no := r.compare(p.files)
+		if len(there)+len(no) < len(p.files) {
+			t.Errorf("%d files: %d are there and %d are refused", len(p.files), len(there), len(no))
 		}
-		for name, s := range there {
-			if s.digest != approved[name].Digest || s.url == nil || s.yanked != "" {
-				t.Errorf("%s is found as %+v", name, s)
+		for _, f := range r.files {
+			s, ok := there[f.name]
+			delete(there, f.name)
+			if ok && (s.digest != f.digest || s.url == nil || s.yanked != "" || s.size != nil && *s.size != f.size) {
+				t.Errorf("%s is found as %+v", f.name, s)
 			}
+		}
+		if len(there) > 0 {
+			t.Errorf("nobody approved %v", there)
 		}
 	})
 }

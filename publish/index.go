@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
@@ -20,7 +21,7 @@ import (
 // Address says where an index is, as the policy has it. Every field is
 // required but Files.
 type Address struct {
-	Name      string        // how policy and release manifest call it
+	Name      string        // how policy and release manifest call it, in a-z, 0-9 and -
 	Upload    string        // URL of the legacy upload API; trusted publishing is at /_/oidc/ of its host
 	Simple    string        // URL of the simple API
 	Integrity string        // URL of the integrity API (PEP 740)
@@ -57,10 +58,15 @@ func pins() map[string][]string {
 	}
 }
 
-// Bounds on what an index says, in bytes. The largest page of PyPI's simple
-// API is some 30 MB.
+// foreign are audiences by which somebody else than an index gives out rights:
+// certificates in the job's name, or keys to a cloud or to another registry.
+func foreign() []string {
+	return []string{attest.SigstoreAudience, "sts.amazonaws.com", "api://AzureADTokenExchange",
+		"npm:registry.npmjs.org", "crates.io", "rubygems.org"}
+}
+
+// Bounds on what an index says, in bytes.
 const (
-	maxPage       = 64 << 20
 	maxProvenance = 4 << 20
 	maxAnswer     = 64 << 10
 )
@@ -77,7 +83,8 @@ type Index struct {
 }
 
 // NewIndex checks an address. It refuses one that is not all https (or
-// loopback), and one whose audience belongs to another index.
+// loopback), one whose audience belongs to another index or to another service,
+// and a name or an audience that could be taken for another by its looks.
 func NewIndex(a Address) (*Index, error) {
 	var no rule.Refusals
 	parse := func(label, address string) *url.URL {
@@ -95,9 +102,9 @@ func NewIndex(a Address) (*Index, error) {
 	for _, files := range a.Files {
 		origins = append(origins, origin(parse("files", files)))
 	}
-	if a.Name == "" || a.Patience <= 0 {
-		no = append(no, a.refuse(rule.IndexAddress, "a name, and a time to wait for the index",
-			fmt.Sprintf("%q, %v", a.Name, a.Patience)))
+	if !only(a.Name, lower+"-") || a.Patience <= 0 {
+		no = append(no, a.refuse(rule.IndexAddress, "a name in a-z, 0-9 and -, and a time to wait for the index",
+			fmt.Sprintf("%+q, %v", a.Name, a.Patience)))
 	}
 	x.oidc = x.upload.ResolveReference(&url.URL{Path: "/_/oidc/"})
 	x.client = newClient(dist.MaxSize+1, origins...)
@@ -108,7 +115,7 @@ func NewIndex(a Address) (*Index, error) {
 }
 
 func (a Address) refuse(id rule.ID, want, got string) rule.Refusal {
-	return rule.Refusal{File: "index " + a.Name, Rule: id, Want: want, Got: brief(got),
+	return rule.Refusal{File: "index " + brief(a.Name), Rule: id, Want: want, Got: brief(got),
 		Hint: "correct the index in the policy"}
 }
 
@@ -116,8 +123,15 @@ func (a Address) refuse(id rule.ID, want, got string) rule.Refusal {
 // origins, and those origins with it. Its name is not for others either: it is
 // what people are shown when they approve.
 func (a Address) pinned(origins []string) (no rule.Refusals) {
-	if a.Audience == "" {
-		return rule.Refusals{a.refuse(rule.IndexAudience, "the audience of the index's ID tokens", "nothing")}
+	if !only(a.Audience, lower+upper+"-._:/") {
+		return rule.Refusals{a.refuse(rule.IndexAudience,
+			"the audience of the index's ID tokens, in letters, digits and -._:/", fmt.Sprintf("%+q", a.Audience))}
+	}
+	for _, audience := range foreign() {
+		if strings.EqualFold(audience, a.Audience) {
+			no = append(no, a.refuse(rule.IndexAudience, "an audience of the index's own",
+				audience+", by which others give out rights"))
+		}
 	}
 	if pins()[a.Name] != nil && a.Name != a.Audience {
 		no = append(no, a.refuse(rule.IndexAudience,
@@ -150,18 +164,27 @@ type answer struct {
 
 // get asks for something small. An answer of more than max bytes is refused;
 // statuses that say nothing of the question are errors.
-func (x *Index) get(ctx context.Context, u *url.URL, accept string, max int64) (answer, error) {
+func (x *Index) get(ctx context.Context, u *url.URL, accept string, max int64) (a answer, err error) {
+	err = x.visit(ctx, u, accept, func(response *http.Response) (err error) {
+		a, err = x.read(response, max)
+		return err
+	})
+	return a, err
+}
+
+// visit asks for something that read takes from the response.
+func (x *Index) visit(ctx context.Context, u *url.URL, accept string, read func(*http.Response) error) error {
 	r, err := http.NewRequest(http.MethodGet, u.String(), nil)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
 	r.Header.Set("Accept", accept)
 	r.Header.Set("Cache-Control", "no-cache")
-	return x.ask(ctx, r, max)
+	return x.ask(ctx, r, read)
 }
 
 // post sends a small JSON object and takes a small answer.
-func (x *Index) post(ctx context.Context, u *url.URL, object any) (answer, error) {
+func (x *Index) post(ctx context.Context, u *url.URL, object any) (a answer, err error) {
 	raw, err := json.Marshal(object)
 	if err != nil {
 		return answer{}, err
@@ -172,22 +195,25 @@ func (x *Index) post(ctx context.Context, u *url.URL, object any) (answer, error
 	}
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("Content-Type", "application/json")
-	return x.ask(ctx, r, maxAnswer)
+	err = x.ask(ctx, r, func(response *http.Response) (err error) {
+		a, err = x.read(response, maxAnswer)
+		return err
+	})
+	return a, err
 }
 
-func (x *Index) ask(ctx context.Context, r *http.Request, max int64) (answer, error) {
+func (x *Index) ask(ctx context.Context, r *http.Request, read func(*http.Response) error) error {
 	ctx, cancel := context.WithTimeout(ctx, smallTimeout)
 	defer cancel()
 	response, err := do(x.client, r.WithContext(ctx))
 	if err != nil {
-		return answer{}, fmt.Errorf("%s %s: %w", r.Method, r.URL.Redacted(), err)
+		return fmt.Errorf("%s %s: %w", r.Method, r.URL.Redacted(), err)
 	}
 	defer response.Body.Close()
-	a, err := x.read(response, max)
-	if err == nil && retriable(a.status) {
-		err = fmt.Errorf("%s %s: status %d", r.Method, r.URL.Redacted(), a.status)
+	if retriable(response.StatusCode) {
+		return fmt.Errorf("%s %s: status %d", r.Method, r.URL.Redacted(), response.StatusCode)
 	}
-	return a, err
+	return read(response)
 }
 
 // read takes an answer to its end.
@@ -200,8 +226,13 @@ func (x *Index) read(response *http.Response, max int64) (answer, error) {
 	if int64(len(body)) > max {
 		return answer{}, x.unreadable(at, fmt.Sprintf("at most %d bytes", max), "more")
 	}
+	return answer{response.StatusCode, mediaType(response), body}, nil
+}
+
+// mediaType is what an answer says it is, without parameters.
+func mediaType(response *http.Response) string {
 	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	return answer{response.StatusCode, media, body}, nil
+	return media
 }
 
 // unreadable refuses an answer that the protocol does not have.
@@ -210,10 +241,15 @@ func (x *Index) unreadable(u *url.URL, want, got string) error {
 		Hint: "look at what answers at this address, and at the policy's [index]"}}
 }
 
-// json decodes the body into v. Fields that v does not have are ignored: an
-// index may say more than we ask.
-func (x *Index) json(u *url.URL, a answer, v any) error {
-	if err := json.Unmarshal(a.body, v); err != nil {
+// json decodes the body's fields, see [object]. Others are ignored: an index may
+// say more than we ask.
+func (x *Index) json(u *url.URL, a answer, fields map[string]any) error {
+	d := json.NewDecoder(bytes.NewReader(a.body))
+	err := object(d, fields)
+	if err == nil {
+		err = ended(d)
+	}
+	if err != nil {
 		return x.unreadable(u, "JSON as the protocol has it", err.Error())
 	}
 	return nil
@@ -238,6 +274,16 @@ func (a answer) says(secrets ...string) string {
 		return fmt.Sprintf("status %d", a.status)
 	}
 	return fmt.Sprintf("status %d: %s", a.status, brief(text, secrets...))
+}
+
+const (
+	lower = "abcdefghijklmnopqrstuvwxyz0123456789"
+	upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// only tells whether s is one or more of these characters, and not too long.
+func only(s, characters string) bool {
+	return s != "" && len(s) <= 255 && strings.Trim(s, characters) == ""
 }
 
 func orNothing(s string) string {

@@ -46,6 +46,20 @@ func TestAddresses(t *testing.T) {
 			[]rule.ID{rule.IndexAudience, rule.IndexAudience, rule.IndexAudience}},
 		{"testpypi's audience on pypi.org", with(pypi, func(a *publish.Address) { a.Name, a.Audience = "mine", "testpypi" }),
 			[]rule.ID{rule.IndexAudience, rule.IndexAudience, rule.IndexAudience, rule.IndexAudience, rule.IndexAudience, rule.IndexAudience}},
+		{"Sigstore's audience", with(local, func(a *publish.Address) { a.Audience = "sigstore" }), []rule.ID{rule.IndexAudience}},
+		{"Sigstore's audience in capitals", with(local, func(a *publish.Address) { a.Audience = "Sigstore" }), []rule.ID{rule.IndexAudience}},
+		{"a cloud's audience", with(local, func(a *publish.Address) { a.Audience = "sts.amazonaws.com" }), []rule.ID{rule.IndexAudience}},
+		{"another registry's audience", with(local, func(a *publish.Address) { a.Audience = "npm:registry.npmjs.org" }), []rule.ID{rule.IndexAudience}},
+		{"an audience with a blank", with(local, func(a *publish.Address) { a.Audience = "local " }), []rule.ID{rule.IndexAudience}},
+		{"an audience with a line break", with(local, func(a *publish.Address) { a.Audience = "local\n" }), []rule.ID{rule.IndexAudience}},
+		{"an audience in Cyrillic", with(local, func(a *publish.Address) { a.Audience = "рурі" }), []rule.ID{rule.IndexAudience}},
+		{"a long audience", with(local, func(a *publish.Address) { a.Audience = strings.Repeat("a", 256) }), []rule.ID{rule.IndexAudience}},
+		{"an audience that is a URL", with(local, func(a *publish.Address) { a.Audience = "https://pypi.example/Acme" }), nil},
+		{"a name in capitals", with(local, func(a *publish.Address) { a.Name = "PyPI" }), []rule.ID{rule.IndexAddress}},
+		{"a name in Cyrillic", with(local, func(a *publish.Address) { a.Name = "рурі" }), []rule.ID{rule.IndexAddress}},
+		{"a name with a blank", with(local, func(a *publish.Address) { a.Name = "pypi " }), []rule.ID{rule.IndexAddress}},
+		{"a name that is unseen", with(local, func(a *publish.Address) { a.Name = "pypi\u200b" }), []rule.ID{rule.IndexAddress}},
+		{"a name with figures", with(local, func(a *publish.Address) { a.Name = "acme-2" }), nil},
 		{"uploads to pypi.org, and another index to look at", with(pypi, func(a *publish.Address) { a.Simple = "https://pypi.example/simple/" }),
 			[]rule.ID{rule.IndexAudience}},
 		{"pypi.org with a dot", with(pypi, func(a *publish.Address) { a.Upload = "https://upload.pypi.org./legacy/" }), []rule.ID{rule.IndexAudience}},
@@ -78,6 +92,7 @@ func TestAnIndexThatWantsAnotherAudience(t *testing.T) {
 		"a longer one":           `{"audience":"local2"}`,
 		"another one in a list":  `{"audience":"pypi","audiences":["local"]}`,
 		"an audience with blank": `{"audience":" local"}`,
+		"AUDIENCE in capitals":   `{"AUDIENCE":"local"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, before(func(rw http.ResponseWriter, r *http.Request) bool {

@@ -31,7 +31,8 @@
 //
 // An [Index] is the only way to an index, and it goes to the hosts of its
 // address alone. What an index says is bounded and untrusted; its texts stand in
-// refusals as they came, but for tokens, and whoever shows them escapes them.
+// refusals as they came, unless they repeat a token, and whoever shows them
+// escapes them.
 package publish
 
 import (
@@ -112,7 +113,7 @@ func (j Job) deliver(ctx context.Context, staged staging.Staged) error {
 	if err != nil {
 		return err
 	}
-	r, err := newRelease(staged.Manifest())
+	r, err := newRelease(staged)
 	if err != nil {
 		return err
 	}

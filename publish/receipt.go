@@ -54,7 +54,9 @@ type Believed struct {
 
 // Receipts reads the receipts of a release. Those that the publisher signed and
 // that agree with the manifest are believed; why others are not is in refused,
-// which decides nothing. No receipt does not mean that nothing was published.
+// which decides nothing. One that the trusted root is too old to judge is among
+// them: whoever can write to the store can make such a one, and the index can
+// be asked. No receipt does not mean that nothing was published.
 func Receipts(
 	ctx context.Context, store *staging.Store, r staging.Release, p Publisher, v *attest.Verifier,
 ) (believed []Believed, refused rule.Refusals, err error) {
@@ -97,6 +99,9 @@ func readReceipt(record staging.Record, r staging.Release, p Publisher, v *attes
 		return Believed{}, notReceipt(name, "one signature", fmt.Sprintf("%d", len(bundles)))
 	}
 	payload, evidence, err := v.VerifyStatement(p.Policy(), bundles[0], r.Digest, ReceiptType)
+	if old, undecided := errors.AsType[attest.RootTooOld](err); undecided {
+		return Believed{}, notReceipt(name, "a signature that the trusted root can judge", old.Error())
+	}
 	if err != nil {
 		return Believed{}, err
 	}

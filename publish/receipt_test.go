@@ -3,10 +3,20 @@ package publish_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/publish"
@@ -64,6 +74,31 @@ func (w *world) honest() attest.Statement[publish.Receipt] {
 	return attest.Statement[publish.Receipt]{Name: "widget-1.0", Subject: w.release().Digest, Type: publish.ReceiptType, Predicate: receipt}
 }
 
+// forged is a bundle with a certificate that nobody issued but that names the
+// issuer of the real one.
+func forged(t *testing.T, bundle []byte) []byte {
+	t.Helper()
+	var whole map[string]any
+	err := json.Unmarshal(bundle, &whole)
+	material := whole["verificationMaterial"].(map[string]any)
+	der, err2 := base64.StdEncoding.DecodeString(material["certificate"].(map[string]any)["rawBytes"].(string))
+	real, err3 := x509.ParseCertificate(der)
+	key, err4 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err := errors.Join(err, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	self := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+	parent := &x509.Certificate{SubjectKeyId: []byte("nobody"),
+		Subject: pkix.Name{Organization: real.Issuer.Organization, CommonName: "nobody"}}
+	der, err = x509.CreateCertificate(rand.Reader, self, parent, key.Public(), key)
+	material["certificate"] = map[string]any{"rawBytes": der}
+	raw, err2 := json.Marshal(whole)
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
 // A receipt is believed for its signer, and for nothing else.
 func TestReceipts(t *testing.T) {
 	type statement = attest.Statement[publish.Receipt]
@@ -98,6 +133,9 @@ func TestReceipts(t *testing.T) {
 		{name: "with a signature cut off", claims: job(), record: func(r *staging.Record) { r.Bundle = r.Bundle[:100] }, refused: rule.BundleMalformed},
 		{name: "with two signatures", claims: job(), record: func(r *staging.Record) {
 			r.Bundle = append(append(r.Bundle, '\n'), r.Bundle...)
+		}, refused: rule.ReceiptRecord},
+		{name: "with a certificate as if of a newer root", claims: job(), record: func(r *staging.Record) {
+			r.Bundle = forged(t, r.Bundle)
 		}, refused: rule.ReceiptRecord},
 		{name: "with an SSH signature", claims: job(), record: func(r *staging.Record) { r.Bundle, r.SSHSIG = nil, []byte("x") }, refused: rule.BundleMalformed},
 	} {
@@ -136,6 +174,15 @@ func TestAReceiptIsNotTheIndex(t *testing.T) {
 		w.must(err)
 		if w.requests("POST /legacy/") != 2 {
 			t.Error("the files were not sent")
+		}
+	})
+	t.Run("planted with a certificate as if of a newer root", func(t *testing.T) {
+		w := newWorld(t)
+		w.plant(job(), w.honest(), func(r *staging.Record) { r.Bundle = forged(t, r.Bundle) })
+		_, err := w.publish()
+		w.must(err)
+		if w.requests("POST /legacy/") != 2 || len(w.receipts()) != 1 {
+			t.Error("the files were not sent, or have no receipt")
 		}
 	})
 	t.Run("honest", func(t *testing.T) {

@@ -80,14 +80,12 @@ func (x *Index) checkAudience(ctx context.Context) error {
 	if a.status != http.StatusOK {
 		return x.otherAudience(a.says(), "the index must have trusted publishing; there is no other way to publish")
 	}
-	var said struct {
-		Audience string `json:"audience"`
-	}
-	if err := x.json(at, a, &said); err != nil {
+	var audience string
+	if err := x.json(at, a, map[string]any{"audience": &audience}); err != nil {
 		return err
 	}
-	if said.Audience != x.address.Audience {
-		return x.otherAudience(orNothing(brief(said.Audience)),
+	if audience != x.address.Audience {
+		return x.otherAudience(orNothing(brief(audience)),
 			"no token was made; see whether the policy names the index that you mean")
 	}
 	return nil
@@ -131,18 +129,16 @@ func (s *session) exchange(ctx context.Context, idToken string) error {
 	if a.status != http.StatusOK {
 		return s.refused(a, idToken)
 	}
-	var said struct {
-		Token   string `json:"token"`
-		Expires int64  `json:"expires"` // seconds since 1970
-	}
-	if err := x.json(at, a, &said); err != nil {
+	var token string
+	var expires int64 // seconds since 1970
+	if err := x.json(at, a, map[string]any{"token": &token, "expires": &expires}); err != nil {
 		return x.unreadable(at, "an upload token", "something else") // which might quote it
 	}
-	if !isToken(said.Token) {
-		return x.unreadable(at, "an upload token", fmt.Sprintf("%d characters that are none", len(said.Token)))
+	if !isToken(token) {
+		return x.unreadable(at, "an upload token", fmt.Sprintf("%d characters that are none", len(token)))
 	}
-	s.token, s.expires = secret(said.Token), time.Unix(said.Expires, 0)
-	if said.Expires == 0 {
+	s.token, s.expires = secret(token), time.Unix(expires, 0)
+	if expires == 0 {
 		s.expires = time.Now().Add(lifetime)
 	}
 	s.minted = append(s.minted, s.token)
@@ -156,6 +152,15 @@ func (s *session) exchange(ctx context.Context, idToken string) error {
 func isToken(s string) bool {
 	return s != "" && len(s) <= maxToken &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// secrets are all that was sent in confidence: the upload tokens in both of
+// their forms, and others.
+func (s *session) secrets(others ...string) []string {
+	for _, token := range s.minted {
+		others = append(others, string(token), strings.TrimPrefix(token.authorization(), "Basic "))
+	}
+	return others
 }
 
 // mintHints is what to do about each of Warehouse's codes.
@@ -172,22 +177,21 @@ func mintHints() map[string]string {
 
 // refused explains why the index minted nothing, beside what it was shown.
 func (s *session) refused(a answer, idToken string) error {
-	var said struct {
-		Errors []struct {
-			Code        string `json:"code"`
-			Description string `json:"description"`
-		} `json:"errors"`
+	var said []struct {
+		Code        string `json:"code"`
+		Description string `json:"description"`
 	}
 	no := rule.Refusal{File: s.job.Index.Name(), Rule: rule.TokenRefused,
-		Want: "an upload token for " + s.claims.String(), Got: a.says(idToken),
+		Want: "an upload token for " + s.claims.String(), Got: a.says(s.secrets(idToken)...),
 		Hint: "see the project's publishing settings on the index"}
-	if s.job.Index.json(s.job.Index.oidc, a, &said) != nil || len(said.Errors) == 0 || len(said.Errors) > 20 {
+	err := s.job.Index.json(s.job.Index.oidc, a, map[string]any{"errors": &said})
+	if err != nil || len(said) == 0 || len(said) > 20 {
 		return rule.Refusals{no}
 	}
 	var all rule.Refusals
-	for _, e := range said.Errors {
+	for _, e := range said {
 		no := no
-		no.Got = brief(e.Code+": "+e.Description, idToken)
+		no.Got = brief(e.Code+": "+e.Description, s.secrets(idToken)...)
 		if hint, ok := mintHints()[e.Code]; ok {
 			no.Hint = hint
 		}
@@ -205,10 +209,11 @@ func (s *session) burn(ctx context.Context) {
 	for _, token := range s.minted {
 		a, err := x.post(ctx, x.oidc.JoinPath(burnPath), map[string]string{"token": string(token)})
 		if err == nil && a.status != http.StatusAccepted {
-			err = errors.New(a.says(string(token)))
+			err = errors.New(a.says(s.secrets()...))
 		}
 		if err != nil {
-			s.job.report(Event{Step: NotBurned, Note: brief(fmt.Sprintf("it ends by %s: %v", stamp(s.expires), err), string(token))})
+			s.job.report(Event{Step: NotBurned,
+				Note: brief(fmt.Sprintf("it ends by %s: %v", stamp(s.expires), err), s.secrets()...)})
 		}
 	}
 	s.minted, s.token = nil, ""

@@ -1,13 +1,8 @@
 package publish
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -16,147 +11,130 @@ import (
 	"github.com/distgate/distgate/staging/rule"
 )
 
-const (
-	simpleJSON    = "application/vnd.pypi.simple.v1+json"
-	integrityJSON = "application/vnd.pypi.integrity.v1+json"
-)
-
-// page is a project's page of the simple API (PEP 691, 700 and 792), as far as
-// it is read.
-type page struct {
-	Meta struct {
-		Version string `json:"api-version"`
-	} `json:"meta"`
-	Name   string `json:"name"`
-	Status struct {
-		Status string `json:"status"`
-	} `json:"project-status"`
-	Files []pageFile `json:"files"`
-}
-
-type pageFile struct {
-	Filename string            `json:"filename"`
-	URL      string            `json:"url"`
-	Hashes   map[string]string `json:"hashes"`
-	Size     *int64            `json:"size"`   // from version 1.1
-	Yanked   json.RawMessage   `json:"yanked"` // false, true or the reason
-}
-
-// served is one file that the index offers.
-type served struct {
-	name   string
-	url    *url.URL
-	digest dist.Digest
-	size   int64  // -1 where the index does not say
-	yanked string // the reason, or nothing
-}
-
-// page reads the page for one project. A project that the index does not
-// know has a page without files.
-func (x *Index) page(ctx context.Context, project string) (page, error) {
-	at := x.simple.JoinPath(project + "/")
-	a, err := x.get(ctx, at, simpleJSON, maxPage)
-	if err != nil || a.status == http.StatusNotFound {
-		return page{}, err
-	}
-	if a.status != http.StatusOK || a.media != simpleJSON {
-		return page{}, x.unreadable(at, "status 200 and "+simpleJSON, a.says()+" and "+orNothing(a.media))
-	}
-	var p page
-	if err := x.json(at, a, &p); err != nil {
-		return page{}, err
-	}
-	if p.Name != project || !strings.HasPrefix(p.Meta.Version, "1.") {
-		return page{}, x.unreadable(at, "the page of "+project+" in version 1 of the API",
-			p.Name+" in version "+p.Meta.Version)
-	}
-	return p, nil
-}
-
 // release is what is to be on the index, taken from a proof.
 type release struct {
 	project string
 	version dist.Version
-	files   []staging.File
+	files   []file
 }
 
-func newRelease(m staging.Manifest) (release, error) {
+// file is one of a release, and what an installer is to be told of it.
+type file struct {
+	name     string
+	digest   dist.Digest
+	size     int64       // bytes
+	python   string      // Requires-Python
+	metadata dist.Digest // of METADATA or PKG-INFO
+}
+
+// newRelease takes a release apart. It refuses one whose files are for
+// different Pythons: the index would tell them all what it was told first.
+func newRelease(s staging.Staged) (release, error) {
+	m := s.Manifest()
 	v, err := dist.ParseVersion(m.Version)
-	return release{m.Project, v, m.Files}, err
+	if err != nil {
+		return release{}, err
+	}
+	r := release{project: m.Project, version: v}
+	for _, f := range s.Files() {
+		outside, inside := f.File(), f.Info().Metadata
+		r.files = append(r.files, file{outside.Name(), outside.Digest(), outside.Size(),
+			inside.RequiresPython(), inside.Digest()})
+	}
+	return r, r.onePython()
+}
+
+func (r release) onePython() error {
+	var no rule.Refusals
+	for _, f := range r.files {
+		if want := r.files[0]; specifiers(f.python) != specifiers(want.python) {
+			no = append(no, rule.Refusal{File: f.name, Rule: rule.ReleasePython,
+				Want: "Requires-Python " + orNothing(want.python) + ", as " + want.name + " has it",
+				Got:  orNothing(f.python), Hint: "build all files of a release from the same metadata"})
+		}
+	}
+	return no.Err()
+}
+
+// specifiers are a Requires-Python without blanks and in order: an index may
+// write it anew, as PyPI does.
+func specifiers(text string) string {
+	parts := strings.Split(strings.Join(strings.Fields(text), ""), ",")
+	slices.Sort(parts)
+	return strings.Trim(strings.Join(slices.Compact(parts), ","), ",")
 }
 
 func (r release) name() string { return r.project + "-" + r.version.String() }
 
-// of are the page's files of the release, whatever they are called.
-func (r release) of(x *Index, p page) (files []served, err error) {
-	at := x.simple.JoinPath(r.project + "/")
-	for _, f := range p.Files {
-		if !r.holds(f.Filename) {
-			continue
-		}
-		s, err := f.served(at)
-		if err != nil {
-			return nil, x.unreadable(at, "name, URL and SHA-256 of each file", f.Filename+": "+err.Error())
-		}
-		files = append(files, s)
-	}
-	return files, nil
-}
-
-func (f pageFile) served(at *url.URL) (served, error) {
-	s := served{name: f.Filename, size: -1}
-	digest, err := dist.ParseDigest("sha256:" + f.Hashes["sha256"])
-	if err != nil {
-		return s, errors.New("no SHA-256")
-	}
-	if s.digest = digest; f.Size != nil {
-		s.size = *f.Size
-	}
-	if s.url, err = at.Parse(f.URL); err != nil || f.URL == "" {
-		return s, errors.New("no URL")
-	}
-	s.url.Fragment = ""
-	switch yanked := string(bytes.TrimSpace(f.Yanked)); {
-	case yanked == "", yanked == "false", yanked == "null":
-	case yanked == "true":
-		s.yanked = "no reason given"
-	default:
-		if err := json.Unmarshal(f.Yanked, &s.yanked); err != nil {
-			return s, errors.New("neither yanked nor not")
-		}
-		s.yanked = orNothing(s.yanked)
-	}
-	return s, nil
-}
-
-// holds tells whether a file of that name is of the release. Old forms that
-// nothing builds any more (.zip, .egg, .exe) count too: an installer takes them.
+// holds tells whether a file of that name is of the release, for any installer.
+// Old forms that nothing builds any more (.zip, .egg, .exe, 1.0-1 for
+// 1.0.post1) count too.
 func (r release) holds(name string) bool {
-	if f, err := dist.ParseFilename(name); err == nil {
-		return f.Project == r.project && f.Version.Equal(r.version)
+	f, err := dist.ParseFilename(name)
+	if err == nil && f.Project == r.project {
+		return f.Version.Equal(r.version)
 	}
 	for i, c := range name {
 		if c != '-' {
 			continue
 		}
-		project, err := dist.NormalizeName(name[:i])
-		if err == nil && project == r.project && r.version.Equal(leading(name[i+1:])) {
+		// In lower case, as pip compares: the Kelvin sign is a k then.
+		project, err := dist.NormalizeName(strings.ToLower(name[:i]))
+		if err != nil || project != r.project {
+			continue
+		}
+		part, _, _ := strings.Cut(name[i+1:], "-")
+		if r.version.Equal(leading(name[i+1:])) || r.version.Equal(leading(part)) {
 			return true
 		}
 	}
 	return false
 }
 
-// leading is the longest version that s begins with, up to a dash or a dot.
+// leading is the longest version that s begins with, up to a dash or a dot. In
+// a wheel's name a _ stands for a dash.
 func leading(s string) dist.Version {
-	s, _, _ = strings.Cut(s, "-")
-	for s != "" {
+	for s = strings.ReplaceAll(s, "_", "-"); s != ""; {
 		if v, err := dist.ParseVersion(s); err == nil {
 			return v
 		}
-		s = s[:max(strings.LastIndexByte(s, '.'), 0)]
+		s = s[:max(strings.LastIndexAny(s, "-."), 0)]
 	}
 	return dist.Version{}
+}
+
+// told is one rule about what the index says of a file: a new rule is a new row.
+type told struct {
+	rule      rule.ID
+	holds     bool
+	want, got string
+	hint      string
+}
+
+// rules are held against what the index says of the file, in this order.
+func (f file) rules(s served) []told {
+	const look = "look at what answers as the index"
+	size, python := f.size, f.python
+	if s.size != nil {
+		size = *s.size
+	}
+	if s.python != nil {
+		python = *s.python
+	}
+	rows := []told{
+		{rule.ServedBytes, s.digest == f.digest, f.digest.String(), s.digest.String(),
+			"the name is taken on the index for good: find out who uploaded it, and release a new version"},
+		{rule.ServedBytes, size == f.size, fmt.Sprintf("%d bytes", f.size), fmt.Sprintf("%d bytes", size), look},
+		{rule.ServedYanked, s.yanked == "", "a file that is not yanked", "yanked: " + s.yanked,
+			"the release was taken back; release a new version instead"},
+		{rule.ServedMetadata, specifiers(python) == specifiers(f.python),
+			"Requires-Python " + orNothing(f.python), orNothing(python), look},
+	}
+	for _, digest := range s.metadata {
+		rows = append(rows, told{rule.ServedMetadata, digest == f.metadata.String(),
+			"core metadata " + f.metadata.String(), digest, look})
+	}
+	return rows
 }
 
 // compare holds what the index offers of a release against what was approved:
@@ -164,34 +142,34 @@ func leading(s string) dist.Version {
 // missing is neither.
 func (r release) compare(files []served) (there map[string]served, no rule.Refusals) {
 	there = map[string]served{}
-	approved := map[string]staging.File{}
-	for _, f := range r.files {
-		approved[f.Name] = f
-	}
 	for _, s := range files {
-		f, ok := approved[s.name]
-		_, twice := there[s.name]
-		refuse := func(id rule.ID, want, got, hint string) {
-			no = append(no, rule.Refusal{File: brief(s.name), Rule: id, Want: want, Got: brief(got), Hint: hint})
+		if broken := r.broken(s, there); broken != nil {
+			no = append(no, rule.Refusal{File: brief(s.name), Rule: broken.rule,
+				Want: broken.want, Got: brief(broken.got), Hint: broken.hint})
+			continue
 		}
-		switch {
-		case !ok:
-			refuse(rule.ServedExtra, "only files that were approved in release "+r.name(), s.digest.String(),
-				"find out who uploaded it, and by which road")
-		case twice || s.digest != f.Digest:
-			refuse(rule.ServedBytes, f.Digest.String(), s.digest.String(),
-				"the name is taken on the index for good: find out who uploaded it, and release a new version")
-		case s.size >= 0 && s.size != f.Size:
-			refuse(rule.ServedBytes, fmt.Sprintf("%d bytes", f.Size), fmt.Sprintf("%d bytes", s.size),
-				"look at what answers as the index")
-		case s.yanked != "":
-			refuse(rule.ServedYanked, "a file that is not yanked", "yanked: "+s.yanked,
-				"the release was taken back; release a new version instead")
-		default:
-			there[s.name] = s
-		}
+		there[s.name] = s
 	}
 	return there, no
+}
+
+// broken is the first rule that a file breaks, or nil.
+func (r release) broken(s served, there map[string]served) *told {
+	i := slices.IndexFunc(r.files, func(f file) bool { return f.name == s.name })
+	if i < 0 {
+		return &told{rule: rule.ServedExtra, want: "only files that were approved in release " + r.name(),
+			got: s.digest.String(), hint: "find out who uploaded it, and by which road"}
+	}
+	if _, twice := there[s.name]; twice {
+		return &told{rule: rule.ServedBytes, want: "one file of this name", got: "another, " + s.digest.String(),
+			hint: "look at what answers as the index"}
+	}
+	for _, row := range r.files[i].rules(s) {
+		if !row.holds {
+			return &row
+		}
+	}
+	return nil
 }
 
 // offer is what the index has of a release: only files that were approved.
@@ -204,28 +182,21 @@ type offer struct {
 // name is normalised (PEP 503), as the index calls them. It lists none where the
 // index knows no such version. Nothing is proven by a name.
 func Names(ctx context.Context, x *Index, project string, version dist.Version) (names []string, err error) {
-	p, err := x.page(ctx, project)
-	r := release{project: project, version: version}
-	for _, f := range p.Files {
-		if r.holds(f.Filename) {
-			names = append(names, f.Filename)
-		}
+	p, err := x.page(ctx, release{project: project, version: version})
+	for _, f := range p.files {
+		names = append(names, f.name)
 	}
 	return names, err
 }
 
 // look asks the index what it offers of the release.
 func (r release) look(ctx context.Context, x *Index) (offer, error) {
-	p, err := x.page(ctx, r.project)
+	p, err := x.page(ctx, r)
 	if err != nil {
 		return offer{}, err
 	}
-	files, err := r.of(x, p)
-	if err != nil {
-		return offer{}, err
-	}
-	there, no := r.compare(files)
-	return offer{there, p.Status.Status}, no.Err()
+	there, no := r.compare(p.files)
+	return offer{there, p.status}, no.Err()
 }
 
 // takes refuses a project that takes no uploads. An index that knows no

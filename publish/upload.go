@@ -44,9 +44,9 @@ func (j Job) prepare(ctx context.Context, staged staging.Staged, done map[string
 		pending = append(pending, f)
 	}
 	parcels := make([]parcel, len(pending))
-	err := each(ctx, len(pending), func(ctx context.Context, i int) (err error) {
+	err := each(ctx, len(pending), j.report, func(ctx context.Context, i int) (e Event, err error) {
 		parcels[i], err = j.parcel(ctx, staged, pending[i])
-		return err
+		return Event{Step: Signed, File: pending[i].File().Name(), Size: pending[i].File().Size()}, err
 	})
 	wheelsFirst(parcels)
 	return parcels, err
@@ -64,7 +64,6 @@ func (j Job) parcel(ctx context.Context, staged staging.Staged, f attest.Verifie
 	if p.attestation, err = j.attest(ctx, p.file); err != nil {
 		return parcel{}, fmt.Errorf("publish attestation for %s: %w", p.file.Name(), err)
 	}
-	j.report(Event{Step: Signed, File: p.file.Name(), Size: p.file.Size()})
 	return p, nil
 }
 
@@ -181,7 +180,7 @@ func (s *session) send(ctx context.Context, staged staging.Staged, p parcel) err
 		return err
 	}
 	defer response.Body.Close()
-	return s.judge(response, out, p, token)
+	return s.judge(response, out, p)
 }
 
 // delivery is the request that uploads a parcel, whose bytes come from file.
@@ -205,7 +204,7 @@ func (x *Index) delivery(ctx context.Context, p parcel, file io.ReadCloser, toke
 }
 
 // judge reads the answer to an upload.
-func (s *session) judge(response *http.Response, out *outgoing, p parcel, token secret) error {
+func (s *session) judge(response *http.Response, out *outgoing, p parcel) error {
 	if response.StatusCode == http.StatusOK {
 		if !out.complete() {
 			return errors.New("the index answered before it had the whole file")
@@ -216,8 +215,7 @@ func (s *session) judge(response *http.Response, out *outgoing, p parcel, token 
 	if err != nil {
 		return err
 	}
-	header := token.authorization()
-	got := a.says(string(token), header, header[len("Basic "):])
+	got := a.says(s.secrets()...)
 	no := rule.Refusal{File: p.file.Name(), Rule: rule.UploadRefused,
 		Want: "status 200 from " + s.job.Index.Name(), Got: got,
 		Hint: "correct what the index names; files that it has already are kept and not sent again"}
@@ -226,7 +224,7 @@ func (s *session) judge(response *http.Response, out *outgoing, p parcel, token 
 		return errors.New(got)
 	case a.status < 400:
 		no.Rule = rule.IndexElsewhere
-		no.Got = brief(got+", to "+response.Header.Get("Location"), string(token), header[len("Basic "):])
+		no.Got = brief(got+", to "+response.Header.Get("Location"), s.secrets()...)
 		no.Hint = "an upload follows no redirect; correct its address in the policy"
 	}
 	return rule.Refusals{no}

@@ -323,7 +323,12 @@ func TestEventsTellTheWay(t *testing.T) {
 	want := []publish.Step{publish.Signed, publish.Signed, publish.Sending, publish.Uploaded, publish.Sending, publish.Uploaded,
 		publish.Served, publish.Served}
 	if !slices.Equal(want, steps) {
-		t.Errorf("got %v, want %v", steps, want)
+		t.Fatalf("got %v, want %v", steps, want)
+	}
+	for _, two := range [][]publish.Event{w.events[:2], w.events[6:]} {
+		if two[0].File != wheelName || two[1].File != sdistName {
+			t.Errorf("in another order: %v", two)
+		}
 	}
 	quiet := newWorld(t)
 	job := quiet.job(job())

@@ -11,12 +11,14 @@ const (
 	PublisherClaims  ID = "publisher-claims"
 	TokenRefused     ID = "token-refused"
 	ReleaseForIndex  ID = "release-for-index"
+	ReleasePython    ID = "release-python"
 	ProjectStatus    ID = "project-status"
 	UploadRefused    ID = "upload-refused"
 	ServedBytes      ID = "served-bytes"
 	ServedExtra      ID = "served-extra"
 	ServedMissing    ID = "served-missing"
 	ServedYanked     ID = "served-yanked"
+	ServedMetadata   ID = "served-metadata"
 	ServedProvenance ID = "served-provenance"
 	ReceiptRecord    ID = "receipt-record"
 )
@@ -26,7 +28,8 @@ var publishStories = map[ID]string{
 		"index, and to no others. Each is https, or http on this machine alone, and holds no password, query or " +
 		"fragment. The addresses of pypi.org and test.pypi.org belong together and are not mixed with others.",
 	IndexAudience: "An ID token is made out to one audience, and whoever it is shown to can use it there. So the " +
-		"audience is pinned: pypi for pypi.org, testpypi for test.pypi.org, another one for every other index. " +
+		"audience is pinned: pypi for pypi.org, testpypi for test.pypi.org, another one for every other index, and " +
+		"none by which another service, such as Sigstore, believes the job. " +
 		"An index that asks for a token of another audience wants to publish in your name somewhere else. " +
 		"It gets none.",
 	IndexAnswer: "The index answered with something that its protocol does not have: another type, broken or " +
@@ -48,6 +51,9 @@ var publishStories = map[ID]string{
 		"environment. Compare what the token says with what is registered there, letter by letter.",
 	ReleaseForIndex: "A release is approved for one index and one environment. Publishing it elsewhere is another " +
 		"decision: stage it for that index, and let that be approved.",
+	ReleasePython: "An index keeps one Requires-Python for a release, that of the file it got first, and shows it " +
+		"for all of its files. If they differ, installers are told something that was approved for another file. " +
+		"Build wheels and sdist from the same metadata.",
 	ProjectStatus: "The index has archived or quarantined the project, and takes or offers no files of it. " +
 		"An owner of the project, or the index's administrators, can say why.",
 	UploadRefused: "The index did not take the file, and said why. Nothing that it has taken before is lost: " +
@@ -63,6 +69,10 @@ var publishStories = map[ID]string{
 		"the index's caches may take. Run publish again: it uploads what is missing.",
 	ServedYanked: "The index offers a file of the release as yanked, so the release was taken back. Publishing " +
 		"does not undo that. If it was a mistake, an owner can un-yank it on the index.",
+	ServedMetadata: "Installers choose what to install by what the index says of a file before they have it: its " +
+		"Requires-Python, and the dependencies in the core metadata beside it. Both must be those inside the file " +
+		"that was approved, the metadata by their one SHA-256. If they are not, the index brings users to install " +
+		"something else than was looked at.",
 	ServedProvenance: "For each file the index must serve a publish attestation that was signed by the publish " +
 		"job in the policy, so that anybody can see who uploaded it. An index keeps the attestations that came " +
 		"with the first upload of a file and drops later ones: a file that came by another road stays without.",
