@@ -602,6 +602,50 @@ func TestLoggingInToARegistry(t *testing.T) {
 	}
 }
 
+// A registry as ghcr.io asks for a token, and says where to get one for what.
+func TestLoggingInByABearerToken(t *testing.T) {
+	const password, token = "correct horse", "battery staple"
+	real, err := realRegistry()
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("DISTGATE_PEERS") != "required" {
+		t.Skip("docker-registry is not installed")
+	}
+	check(t, err)
+	var scopes sync.Map
+	var url string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, got, _ := r.BasicAuth()
+		switch {
+		case r.URL.Path == "/token" && got == password:
+			scopes.Store(r.URL.Query().Get("scope"), true)
+			fmt.Fprintf(w, `{"token":%q}`, token)
+		case r.URL.Path == "/token":
+			w.WriteHeader(http.StatusForbidden)
+		case r.Header.Get("Authorization") == "Bearer "+token:
+			real.ServeHTTP(w, r)
+		default:
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf("Bearer realm=%q,service=\"x\"", url+"/token"))
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(server.Close)
+	url = server.URL
+	host := strings.TrimPrefix(url, "http://")
+	w := newWorld(t)
+	for given, says := range map[Token]string{password: "", "wrong": "packages: write"} {
+		s, err := OpenRegistry(Registry{Address: url + "/acme/bearer", Tokens: map[string]Token{host: given}}, emptyStore(t).Blobs())
+		check(t, err)
+		_, err = Stage(t.Context(), s, w.policy, w.verdict(t, w.candidates(t, s, release(t)...)...))
+		if says == "" {
+			check(t, err)
+		} else if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), password) {
+			t.Errorf("got %v, want %q", err, says)
+		}
+	}
+	if _, ok := scopes.Load("repository:acme/bearer:pull,push"); !ok {
+		t.Error("it did not ask for leave to push")
+	}
+}
+
 // Registries keep blobs elsewhere: there the credentials do not go.
 func TestCredentialsStayWithTheirHost(t *testing.T) {
 	const password = "correct horse"

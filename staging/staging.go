@@ -8,19 +8,19 @@
 //	├─ config               the release [Manifest]
 //	└─ layers               each distribution, bundle and policy file, with its name
 //
-// A store is an OCI image layout in a folder, or a repository of an OCI registry
-// where a team outgrows one machine. Both hold the same bytes under the same
-// tags, so a release has one digest wherever it is staged. A registry need not
-// hold the distributions, which are large and can be had again from the build;
-// then they are brought to [Store.Blobs] before a release is opened. (See
-// holding.go for how an artifact lies in a registry without all of its layers.)
-//
 // No time, host or order of arrival is in it, so staging the same files twice
 // gives the same digest. [Open] is the way back. It believes nothing that it
 // reads: it hashes every file again, opens it again, verifies its bundles
 // again, builds manifest and artifact anew from what that proved, and demands
 // the digest that was asked for. Both end in [Staged], the proof that this was
 // done in this process, and the only door to the files' bytes.
+//
+// A store is an OCI image layout in a folder, or a repository of an OCI registry
+// where a team outgrows one machine. Both hold the same bytes, so a release has
+// one digest wherever it is staged. A registry need not hold the distributions,
+// which are large and can be had again from the build; then they are brought to
+// [Store.Blobs] before a release is opened. (See holding.go for how an artifact
+// lies in a registry without all of its layers.)
 //
 // Which files a release has stands in the policy: [Expected]. Both functions hold
 // the files against it, so that none is missing, none is there twice, and none

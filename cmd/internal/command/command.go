@@ -114,6 +114,7 @@ A release goes through the verbs in this order:
     verify    what do these files and their bundles prove?
     stage     put a verified release into the store; prints its digest
     review    what a person looks at before voting
+    fetch     write out the staged files, to try them
     approve   vote for it (or reject it)
     publish   upload what was approved, and confirm what the index serves
     status    where every release stands, and the next command

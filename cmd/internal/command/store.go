@@ -54,13 +54,21 @@ func (p policy) existingStore(s Streams, f shared) (*staging.Store, error) {
 // registry is the registry of the policy, with the credentials that docker
 // login left, or in a job the token for GitHub's own.
 func (p policy) registry(s Streams) staging.Registry {
-	folder := s.Env("DOCKER_CONFIG")
-	if folder == "" {
-		folder = filepath.Join(s.Env("HOME"), ".docker")
-	}
 	return staging.Registry{Address: p.table.Store.Registry, Files: p.table.Store.Files,
-		Config: filepath.Join(folder, "config.json"),
+		Config: dockerConfig(s),
 		Tokens: map[string]staging.Token{"ghcr.io": staging.Token(s.Env("GITHUB_TOKEN"))}}
+}
+
+// dockerConfig is where docker login left what it was told; nowhere for who has
+// no home, for a file of the working directory is anybody's.
+func dockerConfig(s Streams) string {
+	if folder := s.Env("DOCKER_CONFIG"); folder != "" {
+		return filepath.Join(folder, "config.json")
+	}
+	if home := s.Env("HOME"); home != "" {
+		return filepath.Join(home, ".docker", "config.json")
+	}
+	return ""
 }
 
 // storeName is the store as people know it.
