@@ -194,7 +194,7 @@ const (
 
 func (f *shared) bind(c *cobra.Command) {
 	c.Flags().StringVar(&f.policy, "policy", defaultPolicy, "the policy `FILE`")
-	c.Flags().StringVar(&f.store, "store", defaultStore, "the store's `DIR`")
+	c.Flags().StringVar(&f.store, "store", defaultStore, "the store's `DIR`; of the files alone, where the policy names a registry")
 	c.Flags().BoolVar(&f.json, "json", false, "print the facts as JSON")
 }
 
