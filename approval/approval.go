@@ -20,7 +20,13 @@
 // with however many keys. Approvals age out and rejections do not: a no stands
 // until the person who said it takes it back, by an approval that names it.
 //
-//	approved, err := approval.Check(staged, records, policy, time.Now())
+// A vote can also be a review of the environment that the publishing run waits
+// for: an [EnvironmentReview] by somebody on the list, whose comment has a line
+// that names the release. The policy says which of the two [Road]s count. A
+// person counts once over both, and who started a run by neither: the [Run]
+// brings what GitHub says of that.
+//
+//	approved, err := approval.Check(staged, records, run, policy, time.Now())
 //
 // [Approved] is the proof that publishing asks for. Short of it there are two
 // answers: [Waiting], too few people have approved yet, and [rule.Refusals],

@@ -143,7 +143,7 @@ func (t *tally) judgeReview(r EnvironmentReview) (Ballot, rule.Refusals) {
 		got: fmt.Sprintf("GitHub user %d", r.GitHub), hint: strangerHint,
 	}}
 	ballot := Ballot{Road: Environment, Decision: Approve, GitHub: r.GitHub, Run: t.run.URL,
-		Issued: t.run.Since, Expires: t.run.Since.Add(t.policy.MaxAge)}
+		Rejections: []dist.Digest{}, Issued: t.run.Since, Expires: t.run.Since.Add(t.policy.MaxAge)}
 	said := comment{}
 	if known {
 		ballot.By = person.Name()

@@ -94,7 +94,7 @@ func (j Job) Publish(ctx context.Context, a approval.Approved) (Confirmed, error
 	if len(receipts) > 0 {
 		return j.Confirm(ctx, staged)
 	}
-	if err := j.deliver(ctx, staged); err != nil {
+	if err := j.deliver(ctx, a); err != nil {
 		return Confirmed{}, err
 	}
 	confirmed, err := j.Confirm(ctx, staged)
@@ -108,9 +108,13 @@ func (j Job) Publish(ctx context.Context, a approval.Approved) (Confirmed, error
 }
 
 // deliver brings the release to the index, as far as it is not there.
-func (j Job) deliver(ctx context.Context, staged staging.Staged) error {
+func (j Job) deliver(ctx context.Context, a approval.Approved) error {
+	staged := a.Staged()
 	s, err := j.open(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.claims.ofRun(a.Run()); err != nil {
 		return err
 	}
 	r, err := newRelease(staged)

@@ -134,6 +134,17 @@ func (c Claims) String() string {
 		c.Repository, c.RepositoryOwnerID, c.JobWorkflowRef, orNothing(c.Environment))
 }
 
+// ofRun refuses a job of another run than the one that the votes were counted
+// for.
+func (c Claims) ofRun(url string) error {
+	own := "https://github.com/" + c.Repository + "/actions/runs/" + c.RunID
+	if c.RunID != "" && url == own {
+		return nil
+	}
+	return rule.Refusals{{File: "ID token", Rule: rule.PublisherClaims, Want: "run_id of " + url, Got: brief(own),
+		Hint: "let the run publish that the votes were counted for"}}
+}
+
 // claim is one rule about what an ID token says: a new rule is a new row.
 type claim struct {
 	name  string

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -278,5 +279,18 @@ func TestAnIssuerThatCannotBeAsked(t *testing.T) {
 				undecided(t, err)
 			}
 		})
+	}
+}
+
+// Votes are counted for one run, and that run alone publishes.
+func TestAnotherRunDoesNotPublish(t *testing.T) {
+	w := newWorld(t)
+	claims := job()
+	claims.RunID = "7"
+	_, err := w.job(claims).Publish(t.Context(), w.approved)
+	var refused rule.Refusals
+	if !errors.As(err, &refused) || len(refused) != 1 || refused[0].Rule != rule.PublisherClaims ||
+		!strings.Contains(refused[0].Want, "run_id") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -215,7 +215,7 @@ func (w *world) approve(staged staging.Staged, people string, key ssh.Signer) ap
 	w.must(err)
 	signature, err := approval.Sign(vote, key)
 	w.must(err)
-	run := approval.Run{URL: "https://github.com/acme/widget/actions/runs/1", Since: time.Now(), Starters: []int64{1}}
+	run := approval.Run{URL: "https://github.com/acme/widget/actions/runs/" + job().RunID, Since: time.Now(), Starters: []int64{1}}
 	approved, err := approval.Check(staged,
 		[]staging.Record{{Kind: approval.RecordKind, Statement: vote, SSHSIG: signature}}, run, policy, time.Now())
 	w.must(err)

@@ -1,7 +1,9 @@
 package command
 
 import (
+	"fmt"
 	"maps"
+	"os"
 	"strconv"
 	"strings"
 
@@ -104,4 +106,20 @@ func branch(ts *testscript.TestScript, _ bool, args []string) {
 	c := g.PutCommit(githubtest.Commit{Repository: world.ReleaseRepository, Message: args[0],
 		Files: []githubtest.File{{Path: ".github/workflows/release.yml", Content: args[0] + "\n"}}})
 	g.PutBranch(githubtest.Branch{Repository: world.ReleaseRepository, Name: "main", SHA: c.SHA, Protected: true})
+}
+
+// editFile replaces text in a file; each old one must be there.
+func editFile(path string, pairs ...string) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	text := string(raw)
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(text, pairs[i]) {
+			return fmt.Errorf("%s does not hold %q", path, pairs[i])
+		}
+		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
+	}
+	return os.WriteFile(path, []byte(text), 0o600)
 }

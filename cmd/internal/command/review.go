@@ -69,6 +69,9 @@ func (p printer) review(r approval.Review, upload string) {
 	p.notes(r.NotProven)
 	p.line("\nwho decides")
 	p.field("need", plural(r.Voting.Need, "approval")+fmt.Sprintf(", each for at most %d h", r.Voting.MaxAge/3600))
+	for _, road := range r.Voting.Roads {
+		p.field("counts", roadText(road))
+	}
 	for _, person := range r.Voting.People {
 		p.field("may vote", fmt.Sprintf("%s (GitHub user %d)", strings.Join(person.Principals, ", "), person.GitHub))
 	}
@@ -77,6 +80,14 @@ func (p printer) review(r approval.Review, upload string) {
 	}
 	p.field("policy", r.Policy.Digest.String())
 	p.line("")
+}
+
+// roadText says how a vote comes.
+func roadText(r approval.Road) string {
+	if r == approval.Environment {
+		return "a review of the environment on GitHub, with this release in its comment"
+	}
+	return "a vote signed with SSH"
 }
 
 // builders are those who signed for the files, each said once.
