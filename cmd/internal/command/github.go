@@ -44,6 +44,19 @@ func (p policy) github(s Streams) (*workflows.Client, error) {
 	return client, nil
 }
 
+// judging is the verifier, which asks GitHub for the jobs of the build run where
+// the policy wants every one of them proven.
+func (p policy) judging(s Streams) (*attest.Verifier, error) {
+	if p.build.Hosted != attest.EveryJob {
+		return p.verifier, nil
+	}
+	client, err := p.github(s)
+	if err != nil {
+		return nil, err
+	}
+	return p.verifier.Asking(client.Jobs), nil
+}
+
 func (p policy) api() string {
 	if p.table.GitHub.API == "" {
 		return githubAPI

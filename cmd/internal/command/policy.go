@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -64,7 +65,17 @@ type buildTable struct {
 	Triggers     []string        `toml:"triggers"`
 	Environment  string          `toml:"environment"`
 	Issuer       string          `toml:"issuer"`
+	Artifacts    []string        `toml:"artifacts"`
+	Labels       []string        `toml:"labels"`
+	Runners      []runnersTable  `toml:"runners"`
 	LeaveOut     []leaveOutTable `toml:"leave-out"`
+}
+
+// runnersTable is a group of runners that are not GitHub's own.
+type runnersTable struct {
+	Group  string   `toml:"group"`
+	Labels []string `toml:"labels"`
+	Reason string   `toml:"reason"`
 }
 
 type leaveOutTable struct {
@@ -307,6 +318,10 @@ func (b buildTable) policy(p *policy) (attest.Policy, error) {
 		{!slices.ContainsFunc(b.Triggers, func(t string) bool { return t == "" || t == "pull_request_target" }), "triggers",
 			"events that no stranger can start with the repository's secrets", strings.Join(b.Triggers, ", ")},
 		{b.Hosted == string(attest.Certificate) || b.Hosted == string(attest.EveryJob), "hosted", `"every-job" or "certificate"`, b.Hosted},
+		{b.Hosted != string(attest.EveryJob) || len(b.Labels) > 0, "labels", `the labels of GitHub's own runners that the build uses, as "ubuntu-24.04"`, ""},
+		{!slices.ContainsFunc(b.Runners, func(r runnersTable) bool { return r.Group == "" || r.Reason == "" || len(r.Labels) == 0 }), "runners",
+			"a group, its labels and a reason", ""},
+		{!slices.ContainsFunc(b.Artifacts, isNoPattern), "artifacts", "patterns of artifact names", strings.Join(b.Artifacts, ", ")},
 	} {
 		if !row.holds {
 			return attest.Policy{}, p.refuse("build."+row.key, row.want, row.got)
@@ -319,6 +334,10 @@ func (b buildTable) policy(p *policy) (attest.Policy, error) {
 	build.Hosted = attest.Hosted(b.Hosted)
 	build.Accept = attest.Provenance()
 	build.Environment = attest.AbsentOr(b.Environment)
+	build.Labels = attest.Exactly(b.Labels...)
+	for _, r := range b.Runners {
+		build.Runners = append(build.Runners, attest.RunnerGroup{Name: r.Group, Labels: attest.Exactly(r.Labels...), Reason: r.Reason})
+	}
 	if b.Runner != "" {
 		build.Runner = attest.Exactly(b.Runner)
 	}
@@ -342,6 +361,11 @@ func isNoRef(ref string) bool {
 		name = branch
 	}
 	return !tag && !head || strings.Trim(name, "*?/ ") == ""
+}
+
+func isNoPattern(pattern string) bool {
+	_, err := path.Match(pattern, "")
+	return pattern == "" || err != nil
 }
 
 func isNumber(s string) bool {

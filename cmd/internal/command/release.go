@@ -36,10 +36,10 @@ func openRelease(ctx context.Context, s Streams, f shared, ref string) (release,
 	if err != nil {
 		return release{}, err
 	}
-	return p.open(ctx, f, store, digest)
+	return p.open(ctx, s, f, store, digest)
 }
 
-func (p policy) open(ctx context.Context, f shared, store *staging.Store, digest dist.Digest) (release, error) {
+func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.Store, digest dist.Digest) (release, error) {
 	manifest, err := store.Manifest(ctx, digest) // a claim, that staging.Open compares
 	if err != nil {
 		return release{}, err
@@ -52,7 +52,11 @@ func (p policy) open(ctx context.Context, f shared, store *staging.Store, digest
 	if err != nil {
 		return release{}, err
 	}
-	staged, err := staging.Open(ctx, store, digest, must, p.verifier)
+	verifier, err := p.judging(s)
+	if err != nil {
+		return release{}, err
+	}
+	staged, err := staging.Open(ctx, store, digest, must, verifier)
 	return release{f, p, store, staged, index}, err
 }
 

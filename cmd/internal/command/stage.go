@@ -18,27 +18,56 @@ import (
 
 func newStage(s Streams) *cobra.Command {
 	var f shared
+	var from source
 	var index string
 	c := &cobra.Command{
-		Use:   "stage DIR",
+		Use:   "stage [DIR]",
 		Short: "Put a verified release into the store",
-		Long: `Stage copies every distribution of the folder into the store, hashing it on the
-way, verifies its SLSA provenance under the policy, and makes one release of all
-of them: an OCI artifact whose digest is what people vote for. One file that is
-refused refuses the release; nothing is left out unless the policy says so.`,
-		Args: cobra.ExactArgs(1),
+		Long: `Stage takes the distributions of a folder, or with --run those that workflow
+runs uploaded as artifacts, hashes them into the store, verifies their SLSA
+provenance under the policy, and makes one release of all of them: an OCI artifact
+whose digest is what people vote for. One file that is refused refuses the
+release; nothing is left out unless the policy says so.
+
+    distgate stage dist
+    distgate stage --run 12169989787
+    distgate stage --run 12169989787 --run 12170000001
+
+Of several runs the later wins where both have a file, and all must be of one
+source commit. In a job of the build repository, the job's own run is taken.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return runStage(c.Context(), s, f, args[0], index)
+			from.dirs = args
+			return runStage(c.Context(), s, f, from, index)
 		},
 	}
 	f.bind(c)
+	c.Flags().StringArrayVar(&from.runs, "run", nil, "take the artifacts of this run, by its `ID` or address (repeatable)")
 	c.Flags().StringVar(&index, "index", "", "the index to release to, by its `NAME` in the policy")
 	return c
 }
 
-func runStage(ctx context.Context, s Streams, f shared, dir, index string) error {
+// source is where the files of a release come from: a folder, or workflow runs.
+type source struct{ dirs, runs []string }
+
+// in is the source, which in a job of the build repository is its own run
+// unless another is named.
+func (from source) in(s Streams, repository string) (source, error) {
+	if len(from.dirs)+len(from.runs) == 0 && s.Env("GITHUB_REPOSITORY") == repository && s.Env("GITHUB_RUN_ID") != "" {
+		from.runs = []string{s.Env("GITHUB_RUN_ID")}
+	}
+	if (len(from.dirs) == 0) == (len(from.runs) == 0) {
+		return from, usagef("stage takes a folder, or runs with --run, and not both")
+	}
+	return from, nil
+}
+
+func runStage(ctx context.Context, s Streams, f shared, from source, index string) error {
 	p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
 	if err != nil {
+		return err
+	}
+	if from, err = from.in(s, p.table.Build.Repository); err != nil {
 		return err
 	}
 	if index, err = p.indexName(index); err != nil {
@@ -52,7 +81,16 @@ func runStage(ctx context.Context, s Streams, f shared, dir, index string) error
 	if err != nil {
 		return err
 	}
-	staged, err := stageFolder(ctx, s, store, must, p.verifier, dir)
+	verifier, err := p.judging(s)
+	if err != nil {
+		return err
+	}
+	var staged staging.Staged
+	if len(from.runs) > 0 {
+		staged, err = p.stageRuns(ctx, s, store, must, verifier, from.runs)
+	} else {
+		staged, err = stageFolder(ctx, s, store, must, verifier, from.dirs[0])
+	}
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func status(ctx context.Context, s Streams, f shared, args []string) (standings 
 	standings = []standing{}
 	for _, listed := range releases {
 		st := newStanding(listed.Digest, listed.Manifest, p.approval.Need)
-		r, err := p.open(ctx, f, at, listed.Digest)
+		r, err := p.open(ctx, s, f, at, listed.Digest)
 		if err == nil {
 			st, err = r.standing(ctx, s)
 		}

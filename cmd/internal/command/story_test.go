@@ -73,7 +73,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "run": buildRun, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode,
 		}),
 	})
 }
@@ -216,6 +216,22 @@ func holding(ts *testscript.TestScript, _ bool, args []string) {
 // pipe FILE: a named pipe, which nobody ever writes to.
 func pipe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
+}
+
+// run VAR VERSION [KIND]: a run builds the version and uploads it, and VAR
+// becomes its id. One job of it may be of a kind: self-hosted or larger.
+func buildRun(ts *testscript.TestScript, _ bool, args []string) {
+	var runners []githubtest.Runner
+	if len(args) > 2 {
+		kinds := map[string]githubtest.Runner{
+			"self-hosted": {ID: 7, Name: "GitHub Actions 7", Group: 1, GroupName: "Default"},
+			"larger":      {ID: 8, Name: "big-1", Group: 3, GroupName: "depot"},
+		}
+		runners = append(runners, kinds[args[2]])
+	}
+	id, err := inWorld(ts).BuildRun(args[1], runners...)
+	ts.Check(err)
+	ts.Setenv(args[0], fmt.Sprint(id))
 }
 
 // append FILE OTHER: what the other file holds goes to the end of the first.

@@ -88,8 +88,12 @@ func (f signerFlags) judge(ctx context.Context, s Streams) (judge, error) {
 			return judge{}, usagef("--policy says who must have signed; leave out the other flags")
 		}
 		p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
+		if err != nil {
+			return judge{}, err
+		}
 		p.build.Accept = append(p.build.Accept, attest.PublishV1)
-		return judge{p.build, p.verifier, p.project}, err
+		verifier, err := p.judging(s)
+		return judge{p.build, verifier, p.project}, err
 	}
 	build, err := f.identity()
 	if err != nil {
@@ -324,7 +328,14 @@ func (p printer) evidence(e witnessed) {
 		p.field("run", e.Run+" ("+e.Trigger+")")
 		p.field("issuer", e.Issuer)
 	}
-	p.field("runner", orNothing(e.Runner)+" (certificate only: it speaks of the job that signed)")
+	if e.Hosted == attest.EveryJob {
+		p.field("runner", orNothing(e.Runner)+", and every job of the run was asked for")
+	} else {
+		p.field("runner", orNothing(e.Runner)+" (certificate only: it speaks of the job that signed)")
+	}
+	if e.Elsewhere != "" {
+		p.field("elsewhere", "not vouched for by GitHub: jobs ran in "+e.Elsewhere)
+	}
 }
 
 func evidenceKind(e attest.Evidence) string {

@@ -1,0 +1,135 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
+)
+
+// stageRuns makes a release of what workflow runs left behind. Of two runs that
+// have one file, the later in the list counts.
+func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, refs []string) (staging.Staged, error) {
+	client, err := p.github(s)
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	runs, err := p.runs(ctx, client, refs)
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	fetching := newFetching(s)
+	got, err := client.Collect(ctx, runs, p.selection(must), store.Blobs(), fetching.event)
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	fetching.bar.finish()
+	printer{s.Err}.collected(got)
+	if err := client.AddAttestations(ctx, p.table.Build.Repository, got.Candidates); err != nil {
+		return staging.Staged{}, err
+	}
+	verdict, err := v.Verify(ctx, must.Build, append(got.Candidates, strangers(got)...))
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	staged, err := staging.Stage(ctx, store, must, verdict)
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	for _, archive := range got.Archives {
+		if err := store.Blobs().Remove(archive.Digest()); err != nil {
+			return staging.Staged{}, err
+		}
+	}
+	return staged, nil
+}
+
+// runs asks for each run, named by its id or its address. It must be one of the
+// repository that the policy builds in.
+func (p policy) runs(ctx context.Context, client *workflows.Client, refs []string) (runs []workflows.Run, err error) {
+	for _, ref := range refs {
+		repository := p.table.Build.Repository
+		id, err := strconv.ParseInt(ref, 10, 64)
+		if err != nil {
+			if repository, id, err = workflows.ParseRunURL(ref); err != nil {
+				return nil, usagef("--run takes the number of a run or its address, got " + ref)
+			}
+		}
+		if !strings.EqualFold(repository, p.table.Build.Repository) {
+			return nil, usagef("--run " + ref + " is not a run of " + p.table.Build.Repository + ", which the policy builds in")
+		}
+		run, err := client.Run(ctx, repository, id)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
+func (p policy) selection(must staging.Policy) workflows.Selection {
+	artifacts := p.table.Build.Artifacts
+	if len(artifacts) == 0 {
+		artifacts = []string{"*"}
+	}
+	return workflows.Selection{Artifacts: artifacts, LeaveOut: func(name string) bool {
+		_, out := must.LeavesOut(name)
+		return out
+	}}
+}
+
+// strangers refuses the files of artifacts that are neither distributions nor
+// bundles, and that the policy does not leave out.
+func strangers(got workflows.Collected) (refused []attest.Candidate) {
+	for _, m := range got.Others {
+		refused = append(refused, attest.Candidate{Refused: rule.Refusals{{File: m.Name(), Rule: rule.FileUnknown,
+			Want: "wheels, sdists and their bundles alone", Got: "a file that is neither, in artifact " + m.Artifact,
+			Hint: "name the artifacts of the release in build.artifacts, or add a [[build.leave-out]] with files = " +
+				strconv.Quote(literal(m.Name())) + " and a reason"}}})
+	}
+	return refused
+}
+
+// collected says what was found, and what of it does not count.
+func (p printer) collected(got workflows.Collected) {
+	for _, a := range got.Artifacts {
+		p.line("artifact   %s of run %s: id %s, %s", a.Name, fmt.Sprint(a.Run), fmt.Sprint(a.ID), a.Digest)
+	}
+	for _, a := range got.Superseded {
+		p.line("superseded %s of run %s: id %s, by a newer one of its name", a.Name, fmt.Sprint(a.Run), fmt.Sprint(a.ID))
+	}
+	for _, r := range got.Replaced {
+		p.line("replaced   %s of run %s by that of run %s", r.Name, fmt.Sprint(r.WasRun), fmt.Sprint(r.IsRun))
+	}
+	for _, m := range got.LeftOut {
+		p.line("left out   %s of artifact %s", m.Name(), m.Artifact)
+	}
+}
+
+// fetching counts the bytes of several downloads at once.
+type fetching struct {
+	steps *steps
+	bar   *progress
+	mu    sync.Mutex
+	done  map[string]int64
+}
+
+func newFetching(s Streams) *fetching {
+	return &fetching{steps: newSteps(s), bar: startProgress(s, "fetched", -1), done: map[string]int64{}}
+}
+
+func (f *fetching) event(e workflows.Event) {
+	f.steps.github(e)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if more := e.Done - f.done[e.Artifact]; e.Artifact != "" && more > 0 {
+		f.done[e.Artifact] = e.Done
+		f.bar.add(more)
+	}
+}
