@@ -174,3 +174,26 @@ func TestContentIsAFile(t *testing.T) {
 		}
 	}
 }
+
+func TestACommitIsOnABranch(t *testing.T) {
+	f := newForge(t)
+	put := func(message string, parents ...string) string {
+		return f.PutCommit(githubtest.Commit{Repository: releases, Message: message, Parents: parents}).SHA
+	}
+	first := put("first")
+	second := put("second", first)
+	evil := put("evil", first)
+	f.PutBranch(githubtest.Branch{Repository: releases, Name: "maintenance/1.x", SHA: second})
+	for commit, want := range map[string]bool{first: true, second: true, evil: false, put("third", second): false} {
+		on, err := f.client().OnBranch(t.Context(), releases, "maintenance/1.x", commit)
+		f.check(err)
+		if on != want {
+			t.Errorf("%s: got %t, want %t", commit, on, want)
+		}
+	}
+	for _, commit := range []string{strings.Repeat("0", 40), put("orphan")} {
+		if on, err := f.client().OnBranch(t.Context(), releases, "maintenance/1.x", commit); on || err == nil {
+			t.Errorf("%s: got %t, %v", commit, on, err)
+		}
+	}
+}

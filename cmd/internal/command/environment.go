@@ -121,9 +121,17 @@ func (r release) mayPublish(ctx context.Context, client *workflows.Client, publi
 	return own.environment.Check(r.policy.gate(publisher))
 }
 
-// sameWorkflow refuses a run whose workflow file is not the one that its branch
-// has now.
+// sameWorkflow refuses a run whose commit is not on its branch, or whose workflow
+// file is not the one that the branch has now.
 func sameWorkflow(ctx context.Context, client *workflows.Client, publisher publish.Publisher, url string, last workflows.Attempt) error {
+	on, err := client.OnBranch(ctx, publisher.Repository, last.HeadBranch, last.HeadSHA)
+	if err != nil {
+		return err
+	}
+	if !on {
+		return rule.Refusals{{File: url, Rule: rule.RunForeign, Want: "a commit of branch " + last.HeadBranch,
+			Got: last.HeadSHA + ", which is not on it", Hint: "start the release workflow anew, on the branch as it is"}}
+	}
 	ran, err := client.Content(ctx, publisher.Repository, publisher.Workflow, last.HeadSHA)
 	if err != nil {
 		return err

@@ -100,10 +100,15 @@ func gate(ts *testscript.TestScript, _ bool, args []string) {
 	inWorld(ts).GitHub().PutEnvironment(e)
 }
 
-// branch: somebody commits another workflow file to the main branch.
+// branch TEXT [orphan]: somebody commits a workflow file to the main branch, or
+// replaces the branch by an orphan.
 func branch(ts *testscript.TestScript, _ bool, args []string) {
 	g := inWorld(ts).GitHub()
-	c := g.PutCommit(githubtest.Commit{Repository: world.ReleaseRepository, Message: args[0],
+	parents := []string{inWorld(ts).PublishJob().SHA}
+	if len(args) > 1 {
+		parents = nil
+	}
+	c := g.PutCommit(githubtest.Commit{Repository: world.ReleaseRepository, Message: args[0], Parents: parents,
 		Files: []githubtest.File{{Path: ".github/workflows/release.yml", Content: args[0] + "\n"}}})
 	g.PutBranch(githubtest.Branch{Repository: world.ReleaseRepository, Name: "main", SHA: c.SHA, Protected: true})
 }
