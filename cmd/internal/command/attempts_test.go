@@ -85,7 +85,7 @@ func newAttempts(t *testing.T) *attempts {
 	for i, version := range []string{"1.0", "1.1"} {
 		dist := filepath.Join(dir, version)
 		a.check(w.Build(dist, version))
-		a.check(runStage(t.Context(), a.streams(nil), f, dist, ""))
+		a.check(runStage(t.Context(), a.streams(nil), f, source{dirs: []string{dist}}, ""))
 		a.releases[i], err = openRelease(t.Context(), a.streams(nil), f, version)
 		a.check(err)
 	}
@@ -163,4 +163,41 @@ func (a *attempts) count(r release) string {
 		return no.Error()
 	}
 	return undecided
+}
+
+// TestBypass lets an administrator start the job without a review, before the box
+// is unticked again. Whether GitHub lists that as an approval or not: only words
+// that name the release, of a person on the list, count.
+func TestBypass(t *testing.T) {
+	a := newAttempts(t)
+	for _, c := range []struct {
+		who, comment string
+		listed       string // how it ends where GitHub lists a bypass
+	}{
+		{"mallory", "", waits},
+		{"mallory", "approve RELEASE", waits},
+		{"dave", "approve RELEASE", waits},
+		{"carol", "", waits},
+		{"carol", "approve RELEASE", countedYes},
+	} {
+		for _, lists := range []bool{true, false} {
+			github, r := a.world.GitHub(), a.releases[0]
+			github.Behave(githubtest.Behaviour{RecordsBypass: lists})
+			run := a.world.Dispatch().ID
+			github.PutEnvironment(environment(githubtest.BypassAllowed))
+			a.check(github.Bypass(run, world.Environment, c.who,
+				strings.ReplaceAll(c.comment, "RELEASE", r.staged.Digest().String())))
+			if got := a.count(r); !strings.Contains(got, string(rule.EnvironmentBypass)) {
+				t.Errorf("%s, while it is allowed: got %s", c.who, got)
+			}
+			github.PutEnvironment(environment(githubtest.BypassForbidden))
+			want := waits
+			if lists {
+				want = c.listed
+			}
+			if got := a.count(r); got != want {
+				t.Errorf("%s, %q, listed %t: got %s, want %s", c.who, c.comment, lists, got, want)
+			}
+		}
+	}
 }

@@ -72,11 +72,16 @@ func number(ts *testscript.TestScript, s string) int64 {
 	return n
 }
 
+// environment is the one that publishes, locked but for what administrators may.
+func environment(bypass githubtest.AdminBypass) githubtest.Environment {
+	return githubtest.Environment{Repository: world.ReleaseRepository, Name: world.Environment,
+		Reviewers: []string{"alice", "bob", "carol"}, PreventSelfReview: true, AdminBypass: bypass,
+		Policies: []githubtest.BranchPolicy{{Name: "main"}}}
+}
+
 // gate HOW: somebody changes the environment's rules.
 func gate(ts *testscript.TestScript, _ bool, args []string) {
-	e := githubtest.Environment{Repository: world.ReleaseRepository, Name: world.Environment,
-		Reviewers: []string{"alice", "bob", "carol"}, PreventSelfReview: true, AdminBypass: githubtest.BypassForbidden,
-		Policies: []githubtest.BranchPolicy{{Name: "main"}}}
+	e := environment(githubtest.BypassForbidden)
 	switch args[0] {
 	case "locked":
 	case "missing":
