@@ -124,8 +124,17 @@ func (p printer) notes(notes []approval.Note) {
 // showStanding says where the release stands, and what comes next.
 func (r release) showStanding(ctx context.Context, s Streams) error {
 	st, err := r.standing(ctx, s)
-	if err == nil {
-		printer{s.Out}.standing(st)
+	if err != nil {
+		return err
 	}
-	return err
+	before, err := r.relatives(ctx, s)
+	if err != nil {
+		return err
+	}
+	p := printer{s.Out}
+	p.standing(st)
+	for _, text := range before {
+		p.field("beware", text)
+	}
+	return nil
 }
