@@ -18,6 +18,11 @@
 // again under its own. What has to be refused comes back as candidates that are
 // refused, so that no verdict can leave it out.
 //
+// Of the run that publishes it asks whether its [Environment] is a gate
+// ([Environment.Check]), who reviewed it ([Client.Reviews]), and posts a person's
+// own review, once ([Client.Post]). A [Review] is plain facts: whether it is a vote
+// is judged by whoever counts votes.
+//
 // What GitHub says is believed for where jobs ran and who started them, and for
 // nothing about a file: its bytes are hashed here, and its evidence is judged
 // by attest. An answer that is missing a field, or a list that is not as long
