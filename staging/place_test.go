@@ -40,11 +40,7 @@ func everywhere(t *testing.T, test func(*testing.T, world)) {
 // realRegistry is Debian's docker-registry, one for all tests: each has a
 // repository of its own in it.
 var realRegistry = sync.OnceValues(func() (*registrytest.Registry, error) {
-	dir, err := os.MkdirTemp("", "registry")
-	if err != nil {
-		return nil, err
-	}
-	return registrytest.Start(dir, "")
+	return registrytest.Start("", "")
 })
 
 var repositories atomic.Int64

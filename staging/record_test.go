@@ -280,7 +280,7 @@ func dieWriting(s *Store) error {
 func start(t *testing.T, mode string, s *Store, release dist.Digest, writer string, count int) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %s %d", processEnv, mode, placeOf(s), release, writer, count))
+	c.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), fmt.Sprintf("%s=%s %s %s %s %d", processEnv, mode, placeOf(s), release, writer, count))
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	check(t, err)

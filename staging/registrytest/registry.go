@@ -1,7 +1,7 @@
 // Package registrytest runs a real OCI registry: docker-registry, as Debian
 // packages it (CNCF distribution 2.8).
 //
-//	r, err := registrytest.Start(dir, "")   // or with a password
+//	r, err := registrytest.Start("", "")   // or in a folder, or with a password
 //	defer r.Close()
 //	front := httptest.NewServer(r)
 //
@@ -15,6 +15,7 @@
 package registrytest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,8 +44,8 @@ type Registry struct {
 	sockets string // a folder with a short path: the kernel takes no long one
 }
 
-// Start runs a registry that keeps everything in dir. With a password it lets
-// only [User] in. The error is [exec.ErrNotFound] where there is no
+// Start runs a registry that keeps everything in dir, or without one in a folder
+// that ends with it. With a password it lets only [User] in. The error is [exec.ErrNotFound] where there is no
 // docker-registry.
 func Start(dir, password string) (*Registry, error) {
 	program, err := exec.LookPath("docker-registry")
@@ -56,7 +57,7 @@ func Start(dir, password string) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{sockets: sockets}
-	if err := r.start(program, dir, password); err != nil {
+	if err := r.start(program, cmp.Or(dir, filepath.Join(sockets, "data")), password); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -120,7 +121,7 @@ func (r *Registry) configure(dir, socket, password string) (string, error) {
 	return config, os.WriteFile(config, []byte(text), 0o600)
 }
 
-// Close ends the registry. What it kept stays in its folder.
+// Close ends the registry. What it kept in a folder that was named stays.
 func (r *Registry) Close() error {
 	if r.process != nil && r.process.Process != nil {
 		_ = r.process.Process.Kill()
