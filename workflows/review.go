@@ -2,11 +2,9 @@ package workflows
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
-
-	"github.com/distgate/distgate/attest"
 )
 
 // Review is what somebody said about jobs of a run that waited for
@@ -41,15 +39,14 @@ type reviewAnswer struct {
 }
 
 // Reviews lists the reviews of a run, of all attempts that GitHub remembers. It
-// is an error if a job ended as a rejected one does and no rejection is listed:
-// absence proves nothing.
+// is an error if in more attempts a job ended as a rejected one does than there
+// are rejections in the list: absence proves nothing.
 func (c *Client) Reviews(ctx context.Context, r Run) ([]Review, error) {
 	reviews, err := c.reviews(ctx, r)
-	rejected := func(v Review) bool { return v.State == Rejected }
-	if err != nil || slices.ContainsFunc(reviews, rejected) {
-		return reviews, err
+	if err != nil {
+		return nil, err
 	}
-	return reviews, c.noneForgotten(ctx, r)
+	return reviews, c.noneForgotten(ctx, r, reviews)
 }
 
 func (c *Client) reviews(ctx context.Context, r Run) ([]Review, error) {
@@ -75,17 +72,29 @@ func (c *Client) reviews(ctx context.Context, r Run) ([]Review, error) {
 	return reviews, nil
 }
 
-// noneForgotten is an error where a job failed before it had a runner, as one
-// does whose environment was rejected.
-func (c *Client) noneForgotten(ctx context.Context, r Run) error {
+// noneForgotten is an error where jobs failed before they had a runner, as they
+// do whose environment was rejected, and too few rejections are listed.
+func (c *Client) noneForgotten(ctx context.Context, r Run, reviews []Review) error {
 	jobs, err := c.Jobs(ctx, r.URL())
 	if err != nil {
 		return err
 	}
-	ended := func(j attest.Job) bool { return j.Conclusion == "failure" && j.RunnerID == 0 && j.Steps == 0 }
-	if i := slices.IndexFunc(jobs, ended); i >= 0 {
-		return errors.New("job " + clip(jobs[i].Name) + fmt.Sprintf(" of attempt %d of %s failed before it began, "+
-			"as one does that was rejected, and GitHub lists no rejection; start a new run", jobs[i].Attempt, r.URL()))
+	ended := map[int]string{} // a job's name, by attempt
+	for _, j := range jobs {
+		if j.Conclusion == "failure" && j.RunnerID == 0 && j.Steps == 0 {
+			ended[j.Attempt] = j.Name
+		}
 	}
-	return nil
+	rejections := 0
+	for _, v := range reviews {
+		if v.State == Rejected {
+			rejections++
+		}
+	}
+	if len(ended) <= rejections {
+		return nil
+	}
+	attempts := slices.Sorted(maps.Keys(ended))
+	return fmt.Errorf("%s: in attempts %v a job failed before it began, as %s in attempt %d, which one does that was rejected; "+
+		"GitHub lists %d rejections; start a new run", r.URL(), attempts, clip(ended[attempts[0]]), attempts[0], rejections)
 }

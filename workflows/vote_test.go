@@ -134,6 +134,22 @@ func TestNoVoteIsPostedTwice(t *testing.T) {
 	}
 }
 
+// A later rejection that is listed does not stand for an earlier one that is not.
+func TestAForgottenRejectionBesideAnother(t *testing.T) {
+	f := newForge(t)
+	f.gated()
+	f.Behave(githubtest.Behaviour{ForgetsApprovals: true})
+	for range 2 {
+		f.check(f.Review(runID, githubtest.Review{Environments: []string{"pypi"}, User: "alice", State: "rejected"}))
+		run, _, _ := facts(f, f.clientOf(f.api, "bob"))
+		reviews, err := f.client().Reviews(t.Context(), run)
+		if first := len(run.Attempts) == 1; first != (err == nil) || len(reviews) != 1 {
+			t.Errorf("attempt %d: got %v, %v", len(run.Attempts), reviews, err)
+		}
+		f.check(f.Rerun(runID, "dave"))
+	}
+}
+
 // A rejection that GitHub no longer lists is not overheard.
 func TestAForgottenRejection(t *testing.T) {
 	for name, forgets := range map[string]bool{"remembered": false, "forgotten": true} {
