@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,14 +83,14 @@ func TestWhoMayNotReview(t *testing.T) {
 
 // lossy forwards to GitHub and loses the answer to the first POST, after it
 // arrived or before.
-func (f *forge) lossy(arrives bool) (api string, posts *int) {
-	posts = new(int)
+func (f *forge) lossy(arrives bool) (api string, posts *atomic.Int32) {
+	posts = new(atomic.Int32)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			f.ServeHTTP(w, r)
 			return
 		}
-		*posts++
+		posts.Add(1)
 		if arrives {
 			f.ServeHTTP(httptest.NewRecorder(), r)
 		}
@@ -108,8 +109,8 @@ func TestNoVoteIsPostedTwice(t *testing.T) {
 			c := f.clientOf(api, "bob")
 			run, e, me := facts(f, c)
 			err := c.Post(t.Context(), run, e, me, workflows.Approved, "approve it")
-			if (err == nil) != arrives || *posts != 1 {
-				t.Errorf("%d posted: %v", *posts, err)
+			if n := posts.Load(); (err == nil) != arrives || n != 1 {
+				t.Errorf("%d posted: %v", n, err)
 			}
 			reviews, err := c.Reviews(t.Context(), run)
 			f.check(err)
