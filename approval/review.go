@@ -148,6 +148,8 @@ func (r *Review) note() {
 			"that meets the policy, and the provenance agrees with its certificate."}},
 		{true, true, Note{"one-release", "All files are of one project, one version and one source commit; " +
 			"their names and their metadata say the same."}},
+		{true, true, Note{"expected-files", "The release has exactly the files that the policy expects: " +
+			"none is missing, and none is more."}},
 		{true, r.Hosted == attest.EveryJob, Note{"hosted-every-job", "Every job of the build run ran on a runner " +
 			"that the policy allows, and the certificate says so for the job that signed."}},
 		{true, r.Hosted == attest.Certificate, Note{"hosted-certificate", "The job that signed ran on a runner " +

@@ -55,7 +55,7 @@ func TestShow(t *testing.T) {
 		}
 		return list
 	}
-	proven := []string{"bytes", "provenance", "one-release", "hosted-certificate"}
+	proven := []string{"bytes", "provenance", "one-release", "expected-files", "hosted-certificate"}
 	if diff := cmp.Diff(proven, ids(got.Proven)); diff != "" {
 		t.Errorf("proven (-want +got):\n%s", diff)
 	}

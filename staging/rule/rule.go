@@ -23,6 +23,8 @@ package rule
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -33,14 +35,28 @@ type ID string
 // Story tells, in a few sentences, what the rule wants, why it exists and what
 // can be done about it. It is empty for an id that no room judges by.
 func (id ID) Story() string {
-	for _, stories := range []map[ID]string{
-		distStories, attestStories, stagingStories, approvalStories, publishStories, workflowsStories, commandStories,
-	} {
+	for _, stories := range rooms() {
 		if story, ok := stories[id]; ok {
 			return story
 		}
 	}
 	return ""
+}
+
+// IDs are all the rules, in the order of the alphabet.
+func IDs() (ids []ID) {
+	for _, stories := range rooms() {
+		ids = slices.AppendSeq(ids, maps.Keys(stories))
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// rooms are the stories of each room that judges.
+func rooms() []map[ID]string {
+	return []map[ID]string{
+		distStories, attestStories, stagingStories, approvalStories, publishStories, workflowsStories, commandStories,
+	}
 }
 
 // Refusal is one rule that did not hold for one file.

@@ -30,6 +30,9 @@ func TestEveryRuleHasAStory(t *testing.T) {
 	if len(seen) == 0 {
 		t.Fatal("no rule is declared")
 	}
+	if ids := IDs(); len(ids) != len(seen) {
+		t.Errorf("%d rules have a story, %d are declared", len(ids), len(seen))
+	}
 	if got := ID("no-such-rule").Story(); got != "" {
 		t.Errorf("an unknown rule has the story %q", got)
 	}
