@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -64,8 +63,7 @@ func secure(endpoint string) error {
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("%q is not a URL", endpoint)
 	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
+	if IsPrivate(u) {
 		return nil
 	}
 	return fmt.Errorf("%s: want https", endpoint)

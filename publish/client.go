@@ -15,6 +15,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging/rule"
 )
 
@@ -51,10 +52,8 @@ func secure(address string) (*url.URL, error) {
 	if err != nil || u.Host == "" {
 		return nil, errors.New("not a URL")
 	}
-	host := u.Hostname()
-	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
 	switch {
-	case u.Scheme != "https" && !(u.Scheme == "http" && loopback):
+	case !attest.IsPrivate(u):
 		return nil, fmt.Errorf("%s, which is not https", u.Redacted())
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, fmt.Errorf("%s, with a user, query or fragment", u.Redacted())

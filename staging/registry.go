@@ -15,6 +15,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
+	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging/blob"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -107,9 +108,9 @@ func (r Registry) parse() (ref oras.Reference, plain bool, fault string) {
 	switch {
 	case ref.Reference != "":
 		return ref, plain, r.Address + ", with a tag or a digest"
-	case plain && !isLoopback(host):
+	case plain && !attest.IsLoopback(host):
 		return ref, plain, r.Address + ", which is not https"
-	case !isLoopback(host) && !strings.ContainsAny(ref.Registry, ".:"):
+	case !attest.IsLoopback(host) && !strings.ContainsAny(ref.Registry, ".:"):
 		return ref, plain, r.Address + ", without a host"
 	}
 	return ref, plain, ""

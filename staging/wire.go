@@ -18,6 +18,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
+	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging/rule"
 )
 
@@ -50,7 +51,7 @@ func newClient(plain bool, login auth.CredentialFunc) *auth.Client {
 			if len(via) > maxRedirects {
 				return fmt.Errorf("more than %d redirects", maxRedirects)
 			}
-			if r.URL.Scheme != "https" && !(plain && isLoopback(r.URL.Hostname())) {
+			if r.URL.Scheme != "https" && !(plain && attest.IsLoopback(r.URL.Hostname())) {
 				return fmt.Errorf("a redirect to %s, which is not https", r.URL.Redacted())
 			}
 			return nil
@@ -58,10 +59,6 @@ func newClient(plain bool, login auth.CredentialFunc) *auth.Client {
 	}}
 	client.SetUserAgent("distgate")
 	return client
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // login looks for credentials in Docker's config file, and among the tokens for

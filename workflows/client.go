@@ -16,6 +16,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/google/go-github/v62/github"
+
+	"github.com/distgate/distgate/attest"
 )
 
 // Bounds on a conversation with GitHub.
@@ -64,7 +66,7 @@ type Client struct {
 // else. Pauses are reported to tell, which may be nil.
 func NewClient(api, token string, tell func(Event)) (*Client, error) {
 	base, err := url.Parse(strings.TrimSuffix(api, "/") + "/")
-	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" || !private(base) {
+	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" || !attest.IsPrivate(base) {
 		return nil, fmt.Errorf("the GitHub API: want an address as https://api.github.com, got %.100q", api)
 	}
 	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -115,7 +117,7 @@ func privately(base *url.URL) func(*http.Request, []*http.Request) error {
 // isBlob tells whether a blob may be fetched from u: over https, and from this
 // machine only where the API is on it too.
 func isBlob(u, base *url.URL) bool {
-	return u.Host != "" && private(u) && (u.Scheme == "https" || base.Scheme == "http")
+	return u.Host != "" && attest.IsPrivate(u) && (u.Scheme == "https" || base.Scheme == "http")
 }
 
 func sameOrigin(a, b *url.URL) bool {

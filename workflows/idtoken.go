@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -65,7 +64,7 @@ func newTokenRequest(
 		return nil, errors.New("there is no request token: give the job id-token: write")
 	}
 	u, err := url.Parse(requestURL)
-	if err != nil || u.Host == "" || u.User != nil || !private(u) {
+	if err != nil || u.Host == "" || u.User != nil || !attest.IsPrivate(u) {
 		return nil, errors.New("the request URL is not an https URL: give the job id-token: write")
 	}
 	if u.RawQuery != "" {
@@ -76,13 +75,6 @@ func newTokenRequest(
 	stay := *client
 	stay.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &tokenRequest{client: &stay, url: u, token: requestToken}, nil
-}
-
-// private says whether nobody on the way can read what is sent to u.
-func private(u *url.URL) bool {
-	host := u.Hostname()
-	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
-	return u.Scheme == "https" || u.Scheme == "http" && loopback
 }
 
 // once makes one request. Errors that another try cannot mend are permanent.
