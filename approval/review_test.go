@@ -240,7 +240,8 @@ func FuzzVote(f *testing.F) {
 		f.Add(w.cast(f, b).Statement)
 	}
 	f.Fuzz(func(t *testing.T, statement []byte) {
-		// Signed by somebody on the list, whatever it is.
+		// Signed by somebody on the list, whatever it is: one of two votes, a no, or
+		// nothing that can be decided.
 		r := staging.Record{Kind: approval.RecordKind, Statement: statement}
 		var err error
 		if r.SSHSIG, err = approval.Sign(statement, w.keys["alice"]); err != nil {
@@ -249,7 +250,8 @@ func FuzzVote(f *testing.F) {
 		_, err = approval.Check(w.staged, []staging.Record{r}, theRun, w.policy, noon)
 		var wait approval.Waiting
 		var no rule.Refusals
-		if !errors.As(err, &wait) && !errors.As(err, &no) {
+		unread := err != nil && strings.Contains(err.Error(), "could be a rejection")
+		if !errors.As(err, &wait) && !errors.As(err, &no) && !unread {
 			t.Fatalf("one vote of two: got %v", err)
 		}
 		if wait.Have == 1 && dist.Sum(statement) != wait.Ballots[0].Statement {
