@@ -404,6 +404,7 @@ func FuzzParsePattern(f *testing.F) {
 		"cp313-win_amd64", "cp313t-manylinux_2_28_x86_64", "cp311-abi3-macosx_arm64", "pp311-win32", "py3-none-any", "py2.py3-any",
 		"1-cp313-win32", "graalpy311-graalpy242_311_native-win32", "cp313-manylinux1_i686.manylinux2014_i686", "pp311-pypy311_pp73-any",
 		"cp315-abi3.abi3t-ios_13_0_arm64_iphoneos", "cp312-pyodide_2024_0_wasm32", "--", "1-", "cp-any", "cp313-manylinux_*_x86_64",
+		"a.0-0-_0",
 	} {
 		f.Add(s)
 	}

@@ -47,9 +47,11 @@ func parsePython(s string) (p pattern, ok bool) {
 		p.python, p.abi, ok = ownABI(parts[0])
 	case 2:
 		p.python, p.abi = tagSet(parts[0]), tagSet(parts[1])
-		ok = isTagSet(parts[0]) && isTagSet(parts[1]) && !startsWithDigit(parts[0])
+		ok = isTagSet(parts[0]) && isTagSet(parts[1])
 	}
-	return p, ok && (p.build == "" || isTagSet(p.build))
+	// The set is sorted: a tag of it that begins with a digit is the first, and
+	// would be read as a build tag.
+	return p, ok && !startsWithDigit(p.python) && (p.build == "" || isTagSet(p.build))
 }
 
 // parsePlatform reads one platform, or several that a wheel has at once, with
