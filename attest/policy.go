@@ -76,7 +76,7 @@ func Workflow(repository, workflow string) Policy {
 	}
 }
 
-// Signer is the policy for a person or another CI, known by its whole subject
+// SignedBy is the policy for a person or another CI, known by its whole subject
 // alternative name and its issuer. What GitHub alone would write may be
 // anything, but the runner.
 func SignedBy(san, issuer string, runner Match) Policy {

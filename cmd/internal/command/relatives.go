@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -15,9 +16,12 @@ import (
 // files again, with a blank more in a bundle, has another digest, and people
 // should know of the no that it leaves behind.
 func (r release) relatives(ctx context.Context, s Streams) (said []string, err error) {
-	releases, _, err := r.store.Releases(ctx)
+	releases, malformed, err := r.store.Releases(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for _, m := range malformed {
+		said = append(said, m.File+" cannot be read, and could have files of this one and a rejection")
 	}
 	for _, other := range releases {
 		if other.Digest == r.staged.Digest() || !r.shares(other.Manifest) {
@@ -43,18 +47,24 @@ func (r release) shares(other staging.Manifest) bool {
 	return slices.ContainsFunc(other.Files, func(f staging.File) bool { return ours[f.Digest] })
 }
 
-// rejected is by whom a release was rejected, or why that cannot be told.
+// rejected is by whom a release was rejected, or why that cannot be told. It is
+// empty only where the votes were counted and nobody's no stands.
 func (r release) rejected(ctx context.Context, s Streams, digest dist.Digest) (string, error) {
 	other, err := r.policy.open(ctx, s, r.flags, r.store, digest)
 	if err == nil {
 		_, _, err = other.count(ctx, s)
 	}
 	var no rule.Refusals
-	if !errors.As(err, &no) {
+	var waiting approval.Waiting
+	switch {
+	case err == nil || errors.As(err, &waiting):
+		return "", nil
+	case ctx.Err() != nil:
 		return "", ctx.Err()
+	case !errors.As(err, &no):
+		return "its votes could not be counted: " + err.Error(), nil
+	case no[0].Rule == rule.ReleaseRejected:
+		return no[0].Got, nil
 	}
-	if no[0].Rule == rule.ReleaseRejected {
-		return no[0].Got, ctx.Err()
-	}
-	return "it is refused today, and its votes were not counted (" + string(no[0].Rule) + ")", ctx.Err()
+	return "it is refused today, and its votes were not counted (" + string(no[0].Rule) + ")", nil
 }
