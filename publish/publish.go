@@ -68,12 +68,13 @@ type Event struct {
 	Note string `json:"note,omitempty"`
 }
 
-// Job is the job that publishes. Every field is required but Progress.
+// Job is the job that publishes. Every field is required but Progress and Minted.
 type Job struct {
 	Witness
 	Token  attest.Token   // of this job
 	Signer *attest.Signer // with this job's identity
 	Store  *staging.Store // that the release is in
+	Minted func(string)   // is told each upload token, in both of its forms, so that a log can mask it
 }
 
 // Publish uploads what the index does not have of an approved release, waits

@@ -36,6 +36,11 @@ func (s secret) authorization() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte("__token__:"+string(s)))
 }
 
+// forms are the token as it is, and as the header has it.
+func (s secret) forms() []string {
+	return []string{string(s), strings.TrimPrefix(s.authorization(), "Basic ")}
+}
+
 // session is the time between the first upload token and the last one's end.
 // Tokens are minted when they are needed, renewed before they end, and burned.
 type session struct {
@@ -142,6 +147,11 @@ func (s *session) exchange(ctx context.Context, idToken string) error {
 		s.expires = time.Now().Add(lifetime)
 	}
 	s.minted = append(s.minted, s.token)
+	if s.job.Minted != nil {
+		for _, form := range s.token.forms() {
+			s.job.Minted(form)
+		}
+	}
 	if !s.expires.After(time.Now()) {
 		return x.unreadable(at, "an upload token that is valid now", "one until "+stamp(s.expires))
 	}
@@ -158,7 +168,7 @@ func isToken(s string) bool {
 // their forms, and others.
 func (s *session) secrets(others ...string) []string {
 	for _, token := range s.minted {
-		others = append(others, string(token), strings.TrimPrefix(token.authorization(), "Basic "))
+		others = append(others, token.forms()...)
 	}
 	return others
 }

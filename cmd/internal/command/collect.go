@@ -30,7 +30,7 @@ func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, 
 		return staging.Staged{}, err
 	}
 	fetching.bar.finish()
-	printer{s.Err}.collected(got)
+	inActions(s).group(s.Err, plural(len(got.Artifacts), "artifact"), func() { printer{s.Err}.collected(got) })
 	if err := client.AddAttestations(ctx, p.table.Build.Repository, got.Candidates); err != nil {
 		return staging.Staged{}, err
 	}

@@ -80,6 +80,7 @@ func Main(ctx context.Context, args []string, s Streams) int {
 		err = errors.Join(err, emit(s.Out, failure(err)))
 	}
 	printer{s.Err}.failure(err)
+	inActions(s).annotate(err)
 	return exitCode(err)
 }
 

@@ -185,9 +185,10 @@ func (p policy) warnOfEnvironment(ctx context.Context, s Streams, index string) 
 	if err == nil {
 		return
 	}
-	out := printer{s.Err}
-	out.line("warning    publish would not go on with the environment %s as it is", p.table.Index[index].Environment)
+	out, name := printer{s.Err}, p.table.Index[index].Environment
+	out.line("warning    publish would not go on with the environment %s as it is", name)
 	out.failure(err)
+	inActions(s).command("warning", "environment "+plain(name), "publish would not go on with it as it is:\n"+plain(err.Error()))
 }
 
 func (p policy) environmentFault(ctx context.Context, s Streams, index string) error {

@@ -52,7 +52,7 @@ func (r release) publish(ctx context.Context, s Streams, f shared) error {
 	if err != nil {
 		return err
 	}
-	job, err := r.job(token)
+	job, err := r.job(s, token)
 	if err != nil {
 		return err
 	}
@@ -63,18 +63,21 @@ func (r release) publish(ctx context.Context, s Streams, f shared) error {
 	if err != nil {
 		return err
 	}
+	if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
+		return err
+	}
 	return showReceipt(s, f, confirmed)
 }
 
 // job wires the job that publishes: who it must be, where it goes, and how it
 // proves who it is.
-func (r release) job(token attest.Token) (publish.Job, error) {
+func (r release) job(s Streams, token attest.Token) (publish.Job, error) {
 	witness, err := r.witness()
 	if err != nil {
 		return publish.Job{}, err
 	}
 	signer, err := r.policy.signer(token)
-	return publish.Job{Witness: witness, Token: token, Signer: signer, Store: r.store}, err
+	return publish.Job{Witness: witness, Token: token, Signer: signer, Store: r.store, Minted: inActions(s).mask}, err
 }
 
 func (r release) witness() (publish.Witness, error) {
@@ -94,7 +97,14 @@ func idToken(s Streams) (attest.Token, error) {
 		return nil, usagef(`publish runs in a GitHub Actions job with "permissions: id-token: write"; ` +
 			"this is none (ACTIONS_ID_TOKEN_REQUEST_URL is not set)")
 	}
-	return workflows.IDToken(http.DefaultClient, url, token), nil
+	get := workflows.IDToken(http.DefaultClient, url, token)
+	return func(ctx context.Context, audience string) (string, error) {
+		raw, err := get(ctx, audience)
+		if err == nil {
+			inActions(s).mask(raw)
+		}
+		return raw, err
+	}, nil
 }
 
 func showReceipt(s Streams, f shared, confirmed publish.Confirmed) error {

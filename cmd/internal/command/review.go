@@ -32,6 +32,9 @@ With --json it prints the same facts as JSON.`,
 			if err != nil {
 				return policyFault(err)
 			}
+			if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
+				return err
+			}
 			if f.json {
 				return emit(s.Out, review)
 			}

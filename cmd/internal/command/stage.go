@@ -95,6 +95,9 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 		return err
 	}
 	p.warnOfEnvironment(ctx, s, index)
+	if err := inActions(s).outputs(releaseOutputs(staged.Digest(), staged.Manifest())); err != nil {
+		return err
+	}
 	return showStaged(s, f, staged)
 }
 
