@@ -88,7 +88,7 @@ distgate approve 1.0 --key keys/alice
 distgate approve 1.0 --key keys/bob
 distgate publish 1.0
 distgate status
-python3 -m pip --isolated download --no-deps --index-url %s widget
+python3 -m pip --isolated download --no-deps --index-url %[1]s widget
 
 In every folder below bad/ one wheel is not what it seems. None may pass:
 
@@ -96,5 +96,11 @@ for bad in bad/*; do echo "== $bad"; distgate stage $bad; done
 distgate approve 1.0 --key keys/mallory
 
 approve asks for the first digits of the release digest, so paste it line by line.
-`, w.SimpleURL())
+
+The index misbehaves when it is told to (go doc ./publish/pypitest Fault). Let the
+second upload's answer be lost, publish, and let it behave again:
+
+curl -d '{"do": "drop-after", "path": "/legacy/", "skip": 1, "times": 1}' %[2]s
+curl -X DELETE %[2]s
+`, w.SimpleURL(), w.SwitchboardURL())
 }

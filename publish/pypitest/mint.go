@@ -70,7 +70,7 @@ func (x *Index) mint(r *http.Request) (minted, *mintError) {
 	if x.switched(DisallowOIDC) || x.switched(DisallowGitHubOIDC) {
 		return minted{}, &mintError{"not-enabled", "github trusted publishing functionality not enabled"}
 	}
-	c, err := x.keys.verify(r.Context(), idToken, issuer, x.config.Audience, x.config.Now())
+	c, err := x.keys.verify(r.Context(), idToken, issuer, x.config.Audience, x.now())
 	if err != nil {
 		return minted{}, &mintError{"invalid-token", "malformed or invalid token"}
 	}
@@ -88,7 +88,7 @@ func (x *Index) switched(f Flag) bool {
 func (x *Index) mintFor(issuer string, c claims) (minted, *mintError) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	now := x.config.Now()
+	now := x.now()
 	used := func(jti string) bool { return x.used[issuer+" "+jti].After(now) }
 	if failed := x.reify(c, used); failed != nil {
 		return minted{}, failed

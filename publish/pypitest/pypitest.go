@@ -31,6 +31,10 @@
 // that a client meets here what it would meet there. The rules are those of
 // pypi/warehouse at commit 6b62157 (August 2026).
 //
+// It can misbehave as an index on a bad day does ([Index.Misbehave]): lose
+// answers, serve stale pages or wrong bytes, let tokens end early. A person
+// does so by the [Index.Switchboard].
+//
 // Not here: web pages, accounts, mail, organisations, caches, malware rules;
 // rendering of descriptions; the lists of classifiers and of SPDX licences
 // (only their form is judged); publishers other than GitHub; macaroons that
@@ -44,6 +48,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -74,6 +79,8 @@ type Index struct {
 	serve     *http.ServeMux
 	keys      *keyring
 	sigstores []*verify.Verifier
+	faults    faults
+	ahead     atomic.Int64 // by which the clock goes wrong, in nanoseconds
 
 	mu        sync.Mutex
 	projects  map[string]*project // by normalised name
@@ -154,7 +161,13 @@ func (x *Index) Close() error {
 }
 
 // ServeHTTP serves the index. Absolute links lead to the host of the request.
-func (x *Index) ServeHTTP(w http.ResponseWriter, r *http.Request) { x.serve.ServeHTTP(w, r) }
+func (x *Index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f, ok := x.faults.next(r); ok {
+		troubles()[f.Do](x, f, w, r)
+		return
+	}
+	x.serve.ServeHTTP(w, r)
+}
 
 func (x *Index) routes() *http.ServeMux {
 	mux := http.NewServeMux()

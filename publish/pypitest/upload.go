@@ -123,7 +123,7 @@ func (x *Index) upload(f *form, who authorization) answer {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	f.sanitize()
-	u := &upload{index: x, now: x.config.Now(), authorization: who, form: f}
+	u := &upload{index: x, now: x.now(), authorization: who, form: f}
 	defer u.archive.close()
 	for _, check := range checks() {
 		if a := check(u); a != nil {

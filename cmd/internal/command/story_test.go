@@ -73,7 +73,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "run": buildRun, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "run": buildRun, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode, "index": index,
 		}),
 	})
 }
@@ -241,6 +241,20 @@ func appendTo(ts *testscript.TestScript, _ bool, args []string) {
 	defer file.Close()
 	_, err = file.WriteString(ts.ReadFile(args[1]))
 	ts.Check(err)
+}
+
+// index JSON: the index misbehaves from now on. Without a fault it behaves again.
+func index(ts *testscript.TestScript, _ bool, args []string) {
+	x := inWorld(ts).Index()
+	if len(args) == 0 {
+		x.Behave()
+		return
+	}
+	answer := httptest.NewRecorder()
+	x.Switchboard().ServeHTTP(answer, httptest.NewRequest("POST", "/", strings.NewReader(args[0])))
+	if answer.Code != 204 {
+		ts.Fatalf("%s", answer.Body)
+	}
 }
 
 // exitcode CODE COMMAND…: the command ends with just this code.

@@ -58,7 +58,7 @@ type World struct {
 }
 
 // addresses are the base URLs, without a slash at the end.
-type addresses struct{ github, sigstore, index string }
+type addresses struct{ github, sigstore, index, switchboard string }
 
 // Start brings up a world in which widget has never been released. Requests
 // end with ctx.
@@ -95,10 +95,13 @@ func (w *World) start(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	w.at.index, err = w.serve(ctx, func(string) (http.Handler, error) {
+	if w.at.index, err = w.serve(ctx, func(string) (http.Handler, error) {
 		w.index, err = w.newIndex()
 		return w.index, err
-	})
+	}); err != nil {
+		return err
+	}
+	w.at.switchboard, err = w.serve(ctx, func(string) (http.Handler, error) { return w.index.Switchboard(), nil })
 	return err
 }
 
@@ -188,6 +191,9 @@ func (w *World) SigstoreURL() string { return w.at.sigstore }
 
 // SimpleURL is what pip takes as its --index-url.
 func (w *World) SimpleURL() string { return w.at.index + "/simple/" }
+
+// SwitchboardURL is where a person makes the index misbehave.
+func (w *World) SwitchboardURL() string { return w.at.switchboard }
 
 // GitHub is GitHub as everything in it comes to be: runs, artifacts, reviews.
 func (w *World) GitHub() *githubtest.GitHub { return w.github }
