@@ -27,18 +27,23 @@ const (
 	maxEntry  = 64 << 10 // bytes of what is said of one file
 	maxAround = 4 << 20  // bytes of all that is said before the files, and after them
 	maxListed = 100_000  // files
-	maxOurs   = 10_000   // files of one release
+	maxOurs   = 10_000   // files that are kept, as of one release
 )
 
 // page is a project's page of the simple API (PEP 691, 700 and 792), as far as
-// it is about one release.
+// somebody asked for it.
 type page struct {
-	version string // of the API
-	name    string
-	status  string // of the project
-	listed  bool   // whether it lists files, be it none
-	files   []served
+	version  string // of the API
+	name     string
+	status   string   // of the project
+	versions []string // that the project has, from version 1.1
+	listed   bool     // whether it lists files, be it none; where it does not, the index knows no such project
+	files    []served // that were kept
 }
+
+// keeper takes an entry of the page at a URL, adds its file to those that were
+// kept if it is one to keep, and returns them.
+type keeper func(kept []served, at *url.URL, e entry) ([]served, error)
 
 // entry is what a page says of one file.
 type entry struct {
@@ -48,6 +53,8 @@ type entry struct {
 	size     *int64          // from version 1.1
 	yanked   json.RawMessage // false, true or the reason
 	python   *string         // Requires-Python
+	uploaded *string         // from version 1.1
+	attested *string         // URL of its provenance (PEP 740), from version 1.3
 	metadata [3]json.RawMessage
 }
 
@@ -58,6 +65,7 @@ func (e *entry) fields() map[string]any {
 		"filename": &e.filename, "url": &e.url, "hashes": &e.hashes, "size": &e.size,
 		"yanked": &e.yanked, "requires-python": &e.python, "core-metadata": &e.metadata[0],
 		"dist-info-metadata": &e.metadata[1], "data-dist-info-metadata": &e.metadata[2],
+		"upload-time": &e.uploaded, "provenance": &e.attested,
 	}
 }
 
@@ -73,10 +81,16 @@ type served struct {
 	metadata []string // digests of the core metadata beside the file, as they are given
 }
 
-// page asks for the page of the release's project. A project that the index
-// does not know has a page without files.
-func (x *Index) page(ctx context.Context, r release) (p page, err error) {
-	at := x.simple.JoinPath(r.project + "/")
+// page asks for the files of a release. A project that the index does not know
+// has none.
+func (x *Index) page(ctx context.Context, r release) (page, error) {
+	return x.list(ctx, r.project, r.keep)
+}
+
+// list asks for the page of a project, and keeps of its files what keep does. A
+// project that the index does not know has a page without files.
+func (x *Index) list(ctx context.Context, project string, keep keeper) (p page, err error) {
+	at := x.simple.JoinPath(project + "/")
 	err = x.visit(ctx, at, simpleJSON, func(response *http.Response) error {
 		switch got := mediaType(response); {
 		case response.StatusCode == http.StatusNotFound:
@@ -89,28 +103,29 @@ func (x *Index) page(ctx context.Context, r release) (p page, err error) {
 			return x.unreadable(at, "status 200 and "+simpleJSON, a.says()+" and "+orNothing(got))
 		}
 		in := &bounded{r: response.Body, page: maxPage, value: maxAround}
-		if p, err = r.read(at, in); in.err != nil {
+		if p, err = readPage(project, at, in, keep); in.err != nil {
 			return fmt.Errorf("%s: %w", at.Redacted(), in.err)
 		}
 		if err != nil {
-			return x.unreadable(at, "the page of "+r.project+", as version 1 of the simple API has it", err.Error())
+			return x.unreadable(at, "the page of "+project+", as version 1 of the simple API has it", err.Error())
 		}
 		return nil
 	})
 	return p, err
 }
 
-// read takes a page file by file, and keeps those of the release.
-func (r release) read(at *url.URL, in *bounded) (page, error) {
+// readPage takes a page file by file.
+func readPage(project string, at *url.URL, in *bounded, keep keeper) (page, error) {
 	var p page
 	d := json.NewDecoder(in)
 	err := object(d, map[string]any{
 		"name":           &p.name,
 		"meta":           func() error { return object(d, map[string]any{"api-version": &p.version}) },
 		"project-status": func() error { return object(d, map[string]any{"status": &p.status}) },
+		"versions":       &p.versions,
 		"files": func() (err error) {
 			p.listed = true
-			p.files, err = r.entries(at, d, in)
+			p.files, err = entries(at, d, in, keep)
 			in.value = maxAround
 			return err
 		},
@@ -121,7 +136,7 @@ func (r release) read(at *url.URL, in *bounded) (page, error) {
 	switch {
 	case err != nil:
 		return page{}, err
-	case p.name != r.project || !strings.HasPrefix(p.version, "1."):
+	case p.name != project || !strings.HasPrefix(p.version, "1."):
 		return page{}, fmt.Errorf("the page of %s in version %s", orNothing(p.name), orNothing(p.version))
 	case !p.listed:
 		return page{}, errors.New("no list of files")
@@ -129,7 +144,7 @@ func (r release) read(at *url.URL, in *bounded) (page, error) {
 	return p, nil
 }
 
-func (r release) entries(at *url.URL, d *json.Decoder, in *bounded) (files []served, err error) {
+func entries(at *url.URL, d *json.Decoder, in *bounded, keep keeper) (files []served, err error) {
 	if err := delimiter(d, '['); err != nil {
 		return nil, err
 	}
@@ -141,11 +156,11 @@ func (r release) entries(at *url.URL, d *json.Decoder, in *bounded) (files []ser
 		if err := object(d, fields); err != nil {
 			return nil, err
 		}
-		if files, err = r.keep(files, at, e); err != nil {
+		if files, err = keep(files, at, e); err != nil {
 			return nil, fmt.Errorf("%s: %w", brief(e.filename), err)
 		}
 		if n == maxListed || len(files) > maxOurs {
-			return nil, fmt.Errorf("more than %d files, or than %d of one release", maxListed, maxOurs)
+			return nil, fmt.Errorf("more than %d files, or than %d to keep", maxListed, maxOurs)
 		}
 	}
 	return files, delimiter(d, ']')

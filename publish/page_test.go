@@ -30,8 +30,8 @@ func widget(t testing.TB, version string, names ...string) release {
 
 // parse reads a page from nowhere.
 func (r release) parse(in io.Reader) (page, error) {
-	return r.read(&url.URL{Scheme: "https", Host: "pypi.org", Path: "/simple/widget/"},
-		&bounded{r: in, page: maxPage, value: maxAround})
+	return readPage(r.project, &url.URL{Scheme: "https", Host: "pypi.org", Path: "/simple/widget/"},
+		&bounded{r: in, page: maxPage, value: maxAround}, r.keep)
 }
 
 // An installer's reading of a name counts, be it ours or not.
