@@ -1,0 +1,325 @@
+package approval
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Changes are what is other in a release than in earlier ones on its index, and
+// in its policy than in that of the release that was published last. They are
+// plain facts, and what an index says: it can say otherwise a minute later, so
+// they are no part of a [Review], which everybody sees alike. What could not be
+// compared stands in Gaps; no change and no gap is what "nothing changed" means.
+type Changes struct {
+	Index    string         `json:"index"`
+	First    bool           `json:"first"`  // the index answered that it has no release of the project
+	Since    []Since        `json:"since"`  // the newest earlier release, and of a final the last candidate
+	By       Publisher      `json:"by"`     // who will publish this one, as the policy has it
+	Policy   PolicyChange   `json:"policy"` // since the release that was published last
+	Findings []rule.Finding `json:"findings"`
+	Gaps     []Gap          `json:"gaps"`
+}
+
+// Relation is what an earlier release is to this one.
+type Relation string
+
+const (
+	Earlier   Relation = "earlier"   // the newest before it that is not yanked
+	Candidate Relation = "candidate" // the last pre-release of a final
+)
+
+// Since is what changed since one release on the index. Files are compared with
+// those of the same kind and tags, wheels by what is in them. Lists are sorted.
+type Since struct {
+	Version     string         `json:"version"`
+	Relation    Relation       `json:"relation"`
+	Uploaded    string         `json:"uploaded"` // time of its last file, RFC 3339, as the index says; or nothing
+	Bytes       int64          `json:"bytes"`    // of all its files
+	Wheels      int            `json:"wheels"`   // pairs of wheels whose members were compared
+	Metadata    []Difference   `json:"metadata"` // Requires-Dist, Requires-Python, …
+	EntryPoints []Difference   `json:"entryPoints"`
+	Members     []MemberChange `json:"members"`
+	Unlisted    int            `json:"unlisted"` // changed members beyond those in Members
+	Files       []FileChange   `json:"files"`    // of this release, by name
+	Gone        []string       `json:"gone"`     // files of that release that this one has no counterpart for
+	Provenance  Attested       `json:"provenance"`
+	Before      Attested       `json:"before"`     // the release before that one; none where there is none
+	Publishers  []Publisher    `json:"publishers"` // of its files, as the index says
+	Notes       []Note         `json:"notes"`      // how far all of this can be believed
+}
+
+// Difference is one value that came (Was is empty), went (Now is empty) or
+// changed.
+type Difference struct {
+	Field string `json:"field"` // "Requires-Dist", "console_scripts", "approval.need"
+	Was   string `json:"was"`
+	Now   string `json:"now"`
+	Files int    `json:"files"` // distributions in which it is so; 0 of a policy
+}
+
+// MemberKind is why a member of a wheel matters.
+type MemberKind string
+
+const (
+	Startup MemberKind = "startup" // runs when Python starts: .pth, sitecustomize
+	Native  MemberKind = "native"  // machine code
+	Script  MemberKind = "script"  // is put on the PATH
+	Other   MemberKind = "other"
+)
+
+// MemberChange is a file in wheels that came (Was is -1), went (Now is -1) or
+// changed.
+type MemberChange struct {
+	Name  string     `json:"name"`
+	Kind  MemberKind `json:"kind"`
+	Was   int64      `json:"was"` // bytes, in the first of the wheels
+	Now   int64      `json:"now"`
+	Like  string     `json:"like"`  // of a new native library: the old one that it seems to take the place of
+	Files int        `json:"files"` // wheels in which it is so
+}
+
+// FileChange is one distribution beside its counterpart.
+type FileChange struct {
+	Name    string `json:"name"`
+	Was     string `json:"was"` // name of its counterpart, or nothing
+	Size    int64  `json:"size"`
+	WasSize int64  `json:"wasSize"` // or -1, where the index does not say
+	Added   int    `json:"added"`   // members
+	Removed int    `json:"removed"`
+	Changed int    `json:"changed"` // by size or CRC-32
+}
+
+// Attested counts the files of a release that the index has provenance for.
+type Attested struct {
+	Version  string `json:"version"`
+	Files    int    `json:"files"`
+	Attested int    `json:"attested"`
+}
+
+// Publisher is who uploaded files with provenance.
+type Publisher struct {
+	Kind        string `json:"kind"` // "GitHub", "GitLab", "Google"
+	Repository  string `json:"repository"`
+	Workflow    string `json:"workflow"`
+	Environment string `json:"environment"`
+	Files       int    `json:"files"` // of theirs; 0 of who will publish
+}
+
+// String is the publisher in one line.
+func (p Publisher) String() string {
+	text := p.Kind + " " + p.Repository
+	if p.Workflow != "" {
+		text += ", workflow " + p.Workflow
+	}
+	if p.Environment != "" {
+		text += ", environment " + p.Environment
+	}
+	return text
+}
+
+// same leaves out how many files, and the case in which GitHub takes a name.
+func (p Publisher) same(o Publisher) bool {
+	return p.Kind == o.Kind && strings.EqualFold(p.Repository, o.Repository) && p.Workflow == o.Workflow &&
+		strings.EqualFold(p.Environment, o.Environment)
+}
+
+// PolicyChange is what is other in the policy than in that of the release that
+// was published last, as far as the store holds one. Without a Release there is
+// nothing to compare with.
+type PolicyChange struct {
+	Release     dist.Digest  `json:"release"`
+	Version     string       `json:"version"`
+	Differences []Difference `json:"differences"`
+}
+
+// Gap is something that was not compared, and why.
+type Gap struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
+// Judge fills in the findings. A list that is empty is so from here on, and is
+// not null.
+func (c *Changes) Judge() {
+	c.Findings = c.Policy.findings()
+	for i := range c.Since {
+		c.Since[i].fill()
+		c.Findings = append(c.Findings, c.Since[i].findings(c.By)...)
+	}
+	slices.SortStableFunc(c.Findings, func(a, b rule.Finding) int {
+		return cmp.Compare(rank(a.Severity), rank(b.Severity))
+	})
+	c.Since, c.Gaps = orEmpty(c.Since), orEmpty(c.Gaps)
+	c.Findings, c.Policy.Differences = orEmpty(c.Findings), orEmpty(c.Policy.Differences)
+}
+
+func rank(s rule.Severity) int {
+	return slices.Index([]rule.Severity{rule.Refuse, rule.Look, rule.Remark}, s)
+}
+
+func orEmpty[T any](list []T) []T { return append([]T{}, list...) }
+
+func (s *Since) fill() {
+	s.Metadata, s.EntryPoints, s.Members = orEmpty(s.Metadata), orEmpty(s.EntryPoints), orEmpty(s.Members)
+	s.Files, s.Gone, s.Publishers, s.Notes = orEmpty(s.Files), orEmpty(s.Gone), orEmpty(s.Publishers), orEmpty(s.Notes)
+}
+
+// since makes a finding of what changed. How grave it is stands in one place.
+func since(id rule.ID, where, format string, args ...any) rule.Finding {
+	severity := rule.Remark
+	switch id {
+	case rule.NewDependency, rule.NewStartupCode, rule.NewScript, rule.NewNative, rule.LostProvenance,
+		rule.ChangedPublisher, rule.ChangedPolicy:
+		severity = rule.Look
+	}
+	return rule.Finding{Rule: id, Severity: severity, Where: where, What: fmt.Sprintf(format, args...)}
+}
+
+func (s Since) findings(by Publisher) (found []rule.Finding) {
+	for _, d := range s.Metadata {
+		found = append(found, s.metadata(d))
+	}
+	for _, d := range s.EntryPoints {
+		id := rule.ChangedEntryPoints
+		if d.Was == "" && (d.Field == "console_scripts" || d.Field == "gui_scripts") {
+			id = rule.NewScript
+		}
+		found = append(found, since(id, "entry_points.txt", "%s, unlike %s, %s", d, s.Version, s.in(d.Files)))
+	}
+	found = append(found, s.members()...)
+	found = append(found, s.files()...)
+	return append(found, s.provenance(by)...)
+}
+
+func (s Since) metadata(d Difference) rule.Finding {
+	id := rule.ChangedMetadata
+	if d.Field == "Requires-Dist" && d.Was == "" {
+		id = rule.NewDependency
+	}
+	return since(id, d.Field, "%s, unlike %s, %s", d, s.Version, s.in(d.Files))
+}
+
+// String is the difference in one line.
+func (d Difference) String() string {
+	switch {
+	case d.Was == "":
+		return d.Field + ": new: " + d.Now
+	case d.Now == "":
+		return d.Field + ": gone: " + d.Was
+	}
+	return d.Field + ": " + d.Now + ", was " + d.Was
+}
+
+func (s Since) in(files int) string {
+	if files == s.Wheels {
+		return "in all wheels that were compared"
+	}
+	return fmt.Sprintf("in %d of the %d wheels that were compared", files, s.Wheels)
+}
+
+// members makes a finding of each member that runs by itself or on a machine, and
+// one of all others.
+func (s Since) members() (found []rule.Finding) {
+	for _, m := range s.Members {
+		change := "new"
+		if m.Was >= 0 {
+			change = "changed"
+		}
+		switch id := m.rule(); {
+		case id == "":
+		case m.Like != "":
+			found = append(found, since(id, m.Name, "new, it seems in the place of %s, %s", m.Like, s.in(m.Files)))
+		default:
+			found = append(found, since(id, m.Name, "%s since %s, %d bytes, %s", change, s.Version, m.Now, s.in(m.Files)))
+		}
+	}
+	var added, removed, changed int
+	for _, f := range s.Files {
+		added, removed, changed = added+f.Added, removed+f.Removed, changed+f.Changed
+	}
+	if added+removed+changed > 0 {
+		found = append(found, since(rule.ChangedMembers, "", "since %s, in all wheels together, %d members are new, "+
+			"%d are gone and %d changed", s.Version, added, removed, changed))
+	}
+	return found
+}
+
+// rule is what a changed member is a finding of by itself, or nothing.
+func (m MemberChange) rule() rule.ID {
+	switch {
+	case m.Now < 0:
+		return ""
+	case m.Kind == Startup:
+		return rule.NewStartupCode
+	case m.Kind == Script && m.Was < 0:
+		return rule.NewScript
+	case m.Kind == Native && m.Was < 0 && m.Like == "":
+		return rule.NewNative
+	case m.Kind == Native && m.Was < 0:
+		return rule.ChangedNative
+	}
+	return ""
+}
+
+// files are findings of distributions that came or went, or whose size did.
+func (s Since) files() (found []rule.Finding) {
+	for _, f := range s.Files {
+		switch {
+		case f.Was == "":
+			found = append(found, since(rule.ChangedFiles, f.Name, "new: %s has no counterpart", s.Version))
+		case f.grew():
+			found = append(found, since(rule.ChangedSize, f.Name, "%d bytes, was %d in %s", f.Size, f.WasSize, s.Version))
+		}
+	}
+	for _, name := range s.Gone {
+		found = append(found, since(rule.ChangedFiles, name, "gone: this release has no counterpart"))
+	}
+	return found
+}
+
+// grew tells whether a file is half as large again as it was, or lost a third,
+// and it is not a matter of some kilobytes.
+func (f FileChange) grew() bool {
+	const some = 64 << 10 // bytes
+	large, small := max(f.Size, f.WasSize), min(f.Size, f.WasSize)
+	return f.WasSize >= 0 && large-small > some && 2*large > 3*small
+}
+
+func (s Since) provenance(by Publisher) (found []rule.Finding) {
+	p := s.Provenance
+	switch {
+	case p.Attested < p.Files && s.Before.Attested > 0:
+		found = append(found, since(rule.LostProvenance, "", "%d of the %d files of %s have no provenance on the index; "+
+			"%d of the %d of %s before it have", p.Files-p.Attested, p.Files, s.Version,
+			s.Before.Attested, s.Before.Files, s.Before.Version))
+	case p.Attested < p.Files && p.Attested > 0:
+		found = append(found, since(rule.LostProvenance, "", "%d of the %d files of %s have no provenance on the index",
+			p.Files-p.Attested, p.Files, s.Version))
+	}
+	for _, was := range s.Publishers {
+		if !was.same(by) {
+			found = append(found, since(rule.ChangedPublisher, "", "%s, which published %d files of %s, will not be the one: "+
+				"this release is published by %s", was, was.Files, s.Version, by))
+		}
+	}
+	return found
+}
+
+// findings are one for each change of the policy. Which files are expected and
+// where the store is changes with every branch; who may say yes does not.
+func (p PolicyChange) findings() (found []rule.Finding) {
+	for _, d := range p.Differences {
+		id := rule.ChangedPolicy
+		switch table, _, _ := strings.Cut(d.Field, "."); table {
+		case "files", "series", "store":
+			id = rule.ChangedFileSet
+		}
+		found = append(found, since(id, d.Field, "%s, unlike for %s, which was published last", d, p.Version))
+	}
+	return found
+}
