@@ -2,10 +2,11 @@ package rule
 
 // The rules that the command judges by itself.
 const (
-	PolicyKey   ID = "policy-key"
-	PolicyValue ID = "policy-value"
-	FileUnknown ID = "file-unknown"
-	FileThere   ID = "file-there"
+	PolicyKey    ID = "policy-key"
+	PolicyValue  ID = "policy-value"
+	PolicyBranch ID = "policy-branch"
+	FileUnknown  ID = "file-unknown"
+	FileThere    ID = "file-there"
 )
 
 var commandStories = map[ID]string{
@@ -13,6 +14,9 @@ var commandStories = map[ID]string{
 otherwise be a rule that nobody enforces.`,
 	PolicyValue: `A value of distgate.toml is missing or is not what its key takes. No part of the policy
 has a default that lets more through, so the release is not looked at before this is right.`,
+	PolicyBranch: `What a vote and an upload are judged by is the policy on the default branch of the release
+repository, where a change of it is reviewed. Another one, in somebody's folder or from another branch, could
+name other people or a lower number of them. Bring it to the branch, or take the branch's, and stage again.`,
 	FileUnknown: `The folder holds something that is neither a distribution nor a bundle. distgate does
 not guess what belongs to a release: take it out of the folder, or name it under build.leave-out with a
 reason, which the review then shows.`,

@@ -81,6 +81,7 @@ func newAttempts(t *testing.T) *attempts {
 	dir := t.TempDir()
 	a.check(w.WriteProject(dir))
 	a.check(editFile(filepath.Join(dir, "distgate.toml"), `"signed"`, `"environment"`, "need = 2", "need = 1"))
+	a.check(w.Push(dir))
 	f := shared{policy: filepath.Join(dir, "distgate.toml"), store: filepath.Join(dir, "store")}
 	for i, version := range []string{"1.0", "1.1"} {
 		dist := filepath.Join(dir, version)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/distgate/distgate/approval"
@@ -26,16 +25,21 @@ const selfAudience = "distgate"
 // one, the token is for that.
 func (p policy) github(s Streams) (*workflows.Client, error) {
 	api := p.api()
-	if other := s.Env("GITHUB_API_URL"); other != "" && strings.TrimSuffix(other, "/") != strings.TrimSuffix(api, "/") {
+	if other := s.Env("GITHUB_API_URL"); other != "" && !sameAddress(other, api) {
 		return nil, usageError{p.refuse("github.api", "the API of the GitHub that this job runs on, "+other, api)}
 	}
+	return githubAt(s, api)
+}
+
+// githubAt is a client for the API, with the token that the environment gives.
+func githubAt(s Streams, api string) (*workflows.Client, error) {
 	token := s.Env("GITHUB_TOKEN")
 	if token == "" {
 		token = s.Env("GH_TOKEN")
 	}
 	if token == "" {
 		return nil, usagef("set GITHUB_TOKEN: GitHub is asked at " + api +
-			"; in a job it is ${{ github.token }} with \"permissions: actions: read\", on your machine `gh auth token`")
+			"; in a job it is ${{ github.token }} with \"permissions: actions: read, contents: read\", on your machine `gh auth token`")
 	}
 	client, err := workflows.NewClient(api, token, newSteps(s).github)
 	if err != nil {
@@ -121,6 +125,9 @@ func (r release) askRun(ctx context.Context, client *workflows.Client, publisher
 	}
 	if strconv.FormatInt(run.RepositoryID, 10) != publisher.RepositoryID {
 		return releaseRun{}, fmt.Errorf("%s: want a run of repository %s, got one of %d", run.URL(), publisher.RepositoryID, run.RepositoryID)
+	}
+	if err := r.policy.onBranch(ctx, client, publisher); err != nil {
+		return releaseRun{}, err
 	}
 	environment, err := client.Environment(ctx, publisher.Repository, publisher.Environment)
 	if err != nil {

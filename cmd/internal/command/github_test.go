@@ -16,7 +16,7 @@ import (
 // withGitHub adds to a story's commands what people do on GitHub.
 func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
-		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch,
+		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch, "push": push,
 	})
 	return commands
 }
@@ -24,6 +24,7 @@ func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)
 // dispatch: dave starts a run of the release workflow. Its job waits, and RUN
 // names it.
 func dispatch(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(inWorld(ts).Push(ts.MkAbs(".")))
 	id := strconv.FormatInt(inWorld(ts).Dispatch().ID, 10)
 	ts.Setenv("RUNID", id)
 	ts.Setenv("RUN", world.ReleaseRepository+"/"+id)
@@ -105,16 +106,21 @@ func gate(ts *testscript.TestScript, _ bool, args []string) {
 	inWorld(ts).GitHub().PutEnvironment(e)
 }
 
-// branch TEXT [orphan]: somebody commits a workflow file to the main branch, or
-// replaces the branch by an orphan.
+// push: the policy of the folder is brought to the main branch.
+func push(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(inWorld(ts).Push(ts.MkAbs("."))) }
+
+// branch TEXT [orphan]: somebody commits a workflow file to the main branch, with
+// the policy as the folder has it, or replaces the branch by an orphan.
 func branch(ts *testscript.TestScript, _ bool, args []string) {
 	g := inWorld(ts).GitHub()
 	parents := []string{inWorld(ts).PublishJob().SHA}
 	if len(args) > 1 {
 		parents = nil
 	}
-	c := g.PutCommit(githubtest.Commit{Repository: world.ReleaseRepository, Message: args[0], Parents: parents,
-		Files: []githubtest.File{{Path: ".github/workflows/release.yml", Content: args[0] + "\n"}}})
+	files, err := world.PolicyFiles(ts.MkAbs("."))
+	ts.Check(err)
+	files = append(files, githubtest.File{Path: ".github/workflows/release.yml", Content: args[0] + "\n"})
+	c := g.PutCommit(githubtest.Commit{Repository: world.ReleaseRepository, Message: args[0], Parents: parents, Files: files})
 	g.PutBranch(githubtest.Branch{Repository: world.ReleaseRepository, Name: "main", SHA: c.SHA, Protected: true})
 }
 

@@ -83,9 +83,9 @@ func namesFrom(ctx context.Context, file, source string) (names []string, err er
 // namesOn asks an index. PyPI and TestPyPI need no policy, so that one can begin
 // with their releases.
 func namesOn(ctx context.Context, file, name, project, version string) ([]string, error) {
-	p := policy{file: file}
+	p := policy{file: file, from: inFolder(filepath.Dir(file))}
 	if name != "pypi" && name != "testpypi" {
-		raw, err := p.read(filepath.Base(file))
+		raw, err := p.read(ctx, filepath.Base(file))
 		if err != nil {
 			return nil, policyFault(err)
 		}

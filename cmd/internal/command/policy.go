@@ -6,10 +6,8 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"reflect"
@@ -131,9 +129,11 @@ type approvalTable struct {
 // policy is distgate.toml and every file that it names, read and judged: what
 // each room takes, and no more of the file.
 type policy struct {
-	file     string // path of distgate.toml
+	file     string       // path of distgate.toml
+	from     policySource // where it and what it names is read
 	table    policyFile
 	files    []staging.PolicyFile // all that was read
+	fetched  []string             // those of them that come by TUF
 	project  string
 	roots    map[string]attest.Root // by the name in [[root]]
 	verifier *attest.Verifier
@@ -145,7 +145,11 @@ type policy struct {
 // loadPolicy reads and judges the policy. Everything that is wrong with it is a
 // usage error, since no release was judged; what cannot be read is not.
 func loadPolicy(ctx context.Context, file, cache string, now time.Time) (policy, error) {
-	p := policy{file: file, roots: map[string]attest.Root{}}
+	return readPolicy(ctx, file, inFolder(filepath.Dir(file)), cache, now)
+}
+
+func readPolicy(ctx context.Context, file string, source policySource, cache string, now time.Time) (policy, error) {
+	p := policy{file: file, from: source, roots: map[string]attest.Root{}}
 	err := p.load(ctx, cache, now)
 	if refused := (rule.Refusals)(nil); errors.As(err, &refused) {
 		return policy{}, usageError{err}
@@ -154,9 +158,10 @@ func loadPolicy(ctx context.Context, file, cache string, now time.Time) (policy,
 }
 
 func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
-	raw, err := p.read(filepath.Base(p.file))
+	raw, err := p.read(ctx, filepath.Base(p.file))
 	if errors.Is(err, fs.ErrNotExist) {
-		return usagef("there is no policy " + p.file + "; name it with --policy FILE, or write one (README, The policy)")
+		return usagef("there is no policy " + p.file + "; name it with --policy FILE or its repository with --repository, " +
+			"or write one (README, The policy)")
 	}
 	if err != nil {
 		return err
@@ -173,7 +178,7 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	if p.expected, err = p.expectedFiles(); err != nil {
 		return err
 	}
-	if p.approval, err = p.voting(); err != nil {
+	if p.approval, err = p.voting(ctx); err != nil {
 		return err
 	}
 	if err := p.approval.Check(now); err != nil {
@@ -187,7 +192,7 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 
 // read reads a file of the policy, by its path relative to distgate.toml, and
 // keeps its bytes: they are part of what is approved.
-func (p *policy) read(name string) ([]byte, error) {
+func (p *policy) read(ctx context.Context, name string) ([]byte, error) {
 	if !filepath.IsLocal(name) {
 		return nil, p.refuse(name, "a path beside "+filepath.Base(p.file), name)
 	}
@@ -197,15 +202,10 @@ func (p *policy) read(name string) ([]byte, error) {
 			return f.Raw, nil
 		}
 	}
-	file, err := os.Open(filepath.Join(filepath.Dir(p.file), filepath.FromSlash(name)))
+	raw, err := p.from(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) && name != filepath.Base(p.file) {
 		return nil, p.refuse(name, "a file that "+filepath.Base(p.file)+" names", "nothing")
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	raw, err := io.ReadAll(io.LimitReader(file, maxPolicyFile+1))
 	if err != nil {
 		return nil, err
 	}
@@ -399,7 +399,7 @@ func (p *policy) loadRoot(ctx context.Context, r rootTable, cache string) (strin
 		return "", attest.Root{}, p.refuse("root", "file or tuf, one of them", r.File+r.TUF)
 	}
 	if r.File != "" {
-		raw, err := p.read(r.File)
+		raw, err := p.read(ctx, r.File)
 		if err != nil {
 			return "", attest.Root{}, err
 		}
@@ -409,7 +409,7 @@ func (p *policy) loadRoot(ctx context.Context, r rootTable, cache string) (strin
 	publicGood, trust := attest.PublicGoodTUF()
 	if r.Root != "" {
 		var err error
-		if trust, err = p.read(r.Root); err != nil {
+		if trust, err = p.read(ctx, r.Root); err != nil {
 			return "", attest.Root{}, err
 		}
 	} else if r.TUF != publicGood {
@@ -420,11 +420,13 @@ func (p *policy) loadRoot(ctx context.Context, r rootTable, cache string) (strin
 		return "", attest.Root{}, fmt.Errorf("%w; a [[root]] with a file needs no network", err)
 	}
 	_, host, _ := strings.Cut(r.TUF, "://")
-	p.files = append(p.files, staging.PolicyFile{Name: "tuf/" + strings.ReplaceAll(host, ":", "_") + "/trusted_root.json", Raw: raw})
+	name := "tuf/" + strings.ReplaceAll(host, ":", "_") + "/trusted_root.json"
+	p.files = append(p.files, staging.PolicyFile{Name: name, Raw: raw})
+	p.fetched = append(p.fetched, name)
 	return r.TUF, root, nil
 }
 
-func (p *policy) voting() (approval.Policy, error) {
+func (p *policy) voting(ctx context.Context) (approval.Policy, error) {
 	v := p.table.Approval
 	age, err := time.ParseDuration(v.MaxAge)
 	if err != nil {
@@ -434,7 +436,7 @@ func (p *policy) voting() (approval.Policy, error) {
 		return approval.Policy{}, p.refuse("approval.people", `"solo", or no such key`, v.People)
 	}
 	voting := approval.Policy{Need: v.Need, Roads: v.Roads, MaxAge: age, Solo: v.People == "solo"}
-	if voting.Signers, err = p.signers(); err != nil {
+	if voting.Signers, err = p.signers(ctx); err != nil {
 		return approval.Policy{}, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.table.People)) {
@@ -449,7 +451,7 @@ func (p *policy) voting() (approval.Policy, error) {
 
 // signers are the keys that may vote. Where signed votes do not count, there may
 // be none.
-func (p *policy) signers() (approval.AllowedSigners, error) {
+func (p *policy) signers(ctx context.Context) (approval.AllowedSigners, error) {
 	v := p.table.Approval
 	if v.Signers == "" && slices.Contains(v.Roads, approval.Environment) && !slices.Contains(v.Roads, approval.Signed) {
 		return approval.AllowedSigners{}, nil
@@ -457,7 +459,7 @@ func (p *policy) signers() (approval.AllowedSigners, error) {
 	if v.Signers == "" {
 		return approval.AllowedSigners{}, p.refuse("approval.signers", "the path of an allowed_signers file", "")
 	}
-	raw, err := p.read(v.Signers)
+	raw, err := p.read(ctx, v.Signers)
 	if err != nil {
 		return approval.AllowedSigners{}, err
 	}

@@ -184,6 +184,7 @@ func plural(n int, noun string) string {
 // flags that several verbs share.
 type shared struct {
 	policy, store string
+	repository    string // the release repository, where the policy is read from GitHub
 	json          bool
 }
 
@@ -193,15 +194,19 @@ const (
 )
 
 func (f *shared) bind(c *cobra.Command) {
-	c.Flags().StringVar(&f.policy, "policy", defaultPolicy, "the policy `FILE`")
+	c.Flags().StringVar(&f.policy, "policy", "", "the policy `FILE` (default "+defaultPolicy+", but in a job the release repository's)")
+	c.Flags().StringVar(&f.repository, "repository", "", "read the policy from the default branch of this release repository, as `OWNER/NAME`")
 	c.Flags().StringVar(&f.store, "store", defaultStore, "the store's `DIR`; of the files alone, where the policy names a registry")
 	c.Flags().BoolVar(&f.json, "json", false, "print the facts as JSON")
 }
 
 // again is what a next command must repeat of the flags to mean the same.
 func (f shared) again() (flags string) {
-	if f.policy != defaultPolicy {
+	if f.policy != "" {
 		flags += " --policy " + f.policy
+	}
+	if f.repository != "" {
+		flags += " --repository " + f.repository
 	}
 	if f.store != defaultStore {
 		flags += " --store " + f.store

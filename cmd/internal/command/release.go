@@ -24,7 +24,7 @@ type release struct {
 // is hashed, every bundle verified, and the policy is the one it was staged
 // under.
 func openRelease(ctx context.Context, s Streams, f shared, ref string) (release, error) {
-	p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
+	p, err := openPolicy(ctx, s, f)
 	if err != nil {
 		return release{}, err
 	}

@@ -63,7 +63,7 @@ func (from source) in(s Streams, repository string) (source, error) {
 }
 
 func runStage(ctx context.Context, s Streams, f shared, from source, index string) error {
-	p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
+	p, err := openPolicy(ctx, s, f)
 	if err != nil {
 		return err
 	}

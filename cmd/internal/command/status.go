@@ -62,7 +62,7 @@ type standing struct {
 }
 
 func status(ctx context.Context, s Streams, f shared, args []string) (standings []standing, store string, err error) {
-	p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
+	p, err := openPolicy(ctx, s, f)
 	if err != nil {
 		return nil, "", err
 	}

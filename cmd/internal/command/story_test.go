@@ -102,8 +102,10 @@ func rename(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(world.Rename(ts.MkAbs(args[0]), args[1]))
 }
 
-// job KIND: the following commands run in this job on GitHub Actions.
+// job KIND: the policy is on the main branch as the folder has it, and the
+// following commands run in this job on GitHub Actions.
 func job(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).Push(ts.MkAbs(".")))
 	claims := inWorld(ts).PublishJob()
 	switch args[0] {
 	case "publish":

@@ -53,7 +53,7 @@ func (w *World) Dispatch() githubtest.Run {
 }
 
 // Env starts a job and returns what it finds in its environment, as NAME=value.
-// Its token may read what "permissions: actions: read" lets it. If nobody put the
+// Its token may read what "permissions: actions: read, contents: read" lets it. If nobody put the
 // job's run on GitHub, it is there from now on.
 func (w *World) Env(job githubtest.Claims) []string {
 	w.run(job)
@@ -61,8 +61,11 @@ func (w *World) Env(job githubtest.Claims) []string {
 	return []string{
 		"ACTIONS_ID_TOKEN_REQUEST_URL=" + url,
 		"ACTIONS_ID_TOKEN_REQUEST_TOKEN=" + token,
+		"GITHUB_ACTIONS=true",
 		"GITHUB_API_URL=" + w.at.github,
-		"GITHUB_TOKEN=" + w.github.AccessToken(githubtest.Access{Permissions: map[string]string{"actions": "read"}}),
+		"GITHUB_REPOSITORY=" + job.Repository,
+		"GITHUB_RUN_ID=" + job.RunID,
+		"GITHUB_TOKEN=" + w.github.AccessToken(githubtest.Access{Permissions: map[string]string{"actions": "read", "contents": "read"}}),
 	}
 }
 

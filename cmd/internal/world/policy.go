@@ -40,7 +40,45 @@ func (w *World) WriteProject(dir string) error {
 			return err
 		}
 	}
-	return w.writeKeys(filepath.Join(dir, "keys"))
+	if err := w.writeKeys(filepath.Join(dir, "keys")); err != nil {
+		return err
+	}
+	return w.Push(dir)
+}
+
+// Push brings the policy of the folder to the main branch of the release
+// repository, where the jobs read it.
+func (w *World) Push(dir string) error {
+	files, err := PolicyFiles(dir)
+	if err == nil {
+		w.commit("The policy", files...)
+	}
+	return err
+}
+
+// PolicyFiles are distgate.toml and what can stand beside it, as a commit has
+// them.
+func PolicyFiles(dir string) (files []githubtest.File, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".toml", ".json", "":
+		default:
+			continue
+		}
+		if !e.Type().IsRegular() {
+			continue
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, githubtest.File{Path: e.Name(), Content: string(raw)})
+	}
+	return files, nil
 }
 
 // policy is distgate.toml.

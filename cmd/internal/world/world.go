@@ -108,10 +108,7 @@ func (w *World) start(ctx context.Context) (err error) {
 // populate gives GitHub the people, the release workflow, and the environment
 // that only they let publish.
 func (w *World) populate() {
-	commit := w.github.PutCommit(githubtest.Commit{Repository: ReleaseRepository, Message: "Release with distgate",
-		Files: []githubtest.File{{Path: ".github/workflows/" + workflow, Content: "on: workflow_dispatch\n"}}})
-	w.github.PutBranch(githubtest.Branch{Repository: ReleaseRepository, Name: "main", SHA: commit.SHA, Protected: true})
-	w.head = commit.SHA
+	w.commit("Release with distgate")
 	gate := githubtest.Environment{Repository: ReleaseRepository, Name: Environment, PreventSelfReview: true,
 		AdminBypass: githubtest.BypassForbidden, Policies: []githubtest.BranchPolicy{{Name: "main"}}}
 	for _, p := range append(w.people, dave) {
@@ -121,6 +118,18 @@ func (w *World) populate() {
 		}
 	}
 	w.github.PutEnvironment(gate)
+}
+
+// commit puts files on the main branch of the release repository, beside the
+// release workflow.
+func (w *World) commit(message string, files ...githubtest.File) {
+	c := githubtest.Commit{Repository: ReleaseRepository, Message: message,
+		Files: append(files, githubtest.File{Path: ".github/workflows/" + workflow, Content: "on: workflow_dispatch\n"})}
+	if w.head != "" {
+		c.Parents = []string{w.head}
+	}
+	w.head = w.github.PutCommit(c).SHA
+	w.github.PutBranch(githubtest.Branch{Repository: ReleaseRepository, Name: "main", SHA: w.head, Protected: true})
 }
 
 // newIndex is an index where widget has its trusted publisher, and no files.

@@ -1,0 +1,136 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distgate/distgate/publish"
+	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
+)
+
+// policySource reads a file of the policy, by its path with slashes beside
+// distgate.toml; what is not there is [fs.ErrNotExist].
+type policySource func(ctx context.Context, name string) ([]byte, error)
+
+// inFolder reads a policy that lies in a folder.
+func inFolder(dir string) policySource {
+	return func(_ context.Context, name string) ([]byte, error) {
+		file, err := os.Open(filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return io.ReadAll(io.LimitReader(file, maxPolicyFile+1))
+	}
+}
+
+// openPolicy reads the policy that the flags mean. In a job that is the one on
+// the default branch of the release repository, as GitHub has it: a job's folder
+// holds whatever the job put there. On a person's machine it is the file, unless
+// a repository is named.
+func openPolicy(ctx context.Context, s Streams, f shared) (policy, error) {
+	inJob := s.Env("GITHUB_ACTIONS") == "true"
+	switch {
+	case f.policy != "" && f.repository != "":
+		return policy{}, usagef("name a policy with --policy, or its repository with --repository, and not both")
+	case f.repository != "":
+		return policyOf(ctx, s, f.repository)
+	case f.policy != "":
+		return loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
+	case inJob:
+		return policyOf(ctx, s, s.Env("GITHUB_REPOSITORY"))
+	}
+	return loadPolicy(ctx, defaultPolicy, cacheDir(s), s.Now())
+}
+
+// policyOf reads the policy from the default branch of a repository, which the
+// policy must name as the one that publishes.
+func policyOf(ctx context.Context, s Streams, repository string) (policy, error) {
+	api := githubAPI
+	if own := s.Env("GITHUB_API_URL"); own != "" && s.Env("GITHUB_ACTIONS") == "true" {
+		api = own // the runner's word, which no workflow can set
+	}
+	client, err := githubAt(s, api)
+	if err != nil {
+		return policy{}, err
+	}
+	r, err := client.Repository(ctx, repository)
+	if err != nil {
+		return policy{}, err
+	}
+	p, err := readPolicy(ctx, r.Name+"/"+defaultPolicy, func(ctx context.Context, name string) ([]byte, error) {
+		return client.File(ctx, r, name)
+	}, cacheDir(s), s.Now())
+	if err != nil {
+		return policy{}, err
+	}
+	if !sameAddress(p.api(), api) {
+		return policy{}, usageError{p.refuse("github.api", "the API that the policy was read from, "+api, p.api())}
+	}
+	return p, p.isOf(r)
+}
+
+func sameAddress(a, b string) bool {
+	return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/")
+}
+
+// isOf demands that the repository is the one that the policy lets publish, by
+// its ids too: a name can change hands.
+func (p policy) isOf(r workflows.Repository) error {
+	t := p.table.Publish
+	for _, row := range []struct{ key, want, got string }{
+		{"repository", r.Name, t.Repository},
+		{"repository-id", strconv.FormatInt(r.ID, 10), t.RepositoryID},
+		{"owner-id", strconv.FormatInt(r.OwnerID, 10), t.OwnerID},
+	} {
+		if row.got != row.want && !(row.key == "repository" && strings.EqualFold(row.got, row.want)) {
+			return usageError{p.refuse("publish."+row.key, row.want+", of the repository that the policy stands in", row.got)}
+		}
+	}
+	return nil
+}
+
+// onBranch demands that each file of the policy is what the default branch of
+// the release repository has now. What a vote or an upload is judged by is
+// what the project agreed on, not what lies in somebody's folder.
+func (p policy) onBranch(ctx context.Context, client *workflows.Client, publisher publish.Publisher) error {
+	r, err := client.Repository(ctx, publisher.Repository)
+	if err != nil {
+		return err
+	}
+	if err := p.isOf(r); err != nil {
+		return err
+	}
+	where := fmt.Sprintf("as the branch %s of %s has it", r.DefaultBranch, r.Name)
+	var no rule.Refusals
+	for _, f := range p.files {
+		if slices.Contains(p.fetched, f.Name) {
+			continue
+		}
+		raw, err := client.File(ctx, r, f.Name)
+		got := ""
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			got = "a file that the branch does not have"
+		case err != nil:
+			return err
+		case !bytes.Equal(raw, f.Raw):
+			got = "another"
+		default:
+			continue
+		}
+		no = append(no, rule.Refusal{File: f.Name, Rule: rule.PolicyBranch, Want: where, Got: got,
+			Hint: "bring the policy to the branch by a reviewed change, or take the branch's; then stage again"})
+	}
+	return no.Err()
+}
