@@ -19,6 +19,9 @@
 //	info.Filename.Version          // 1.0, comparable as PEP 440 has it
 //	info.Metadata.RequiresPython() // ">=3.12"
 //
+// [Walk] reads a distribution to its end, and shows every [Member] with the
+// digest of its content and git's name for it.
+//
 // All of it comes from outside and is hostile until it is judged. Names with
 // separators, control or invisible characters are refused, archives are read
 // within bounds of members, bytes and ratio, by offset and never as a whole,

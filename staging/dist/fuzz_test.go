@@ -164,6 +164,7 @@ func agree(t *testing.T, info dist.Info, b []byte) {
 	} else {
 		text = metadataOfTar(t, info, b)
 	}
+	walked(t, info, b)
 	m, err := dist.ReadMetadata("METADATA", bytes.NewReader(text))
 	if err != nil || m.Digest() != info.Metadata.Digest() || m.Name() != info.Metadata.Name() {
 		t.Fatalf("another reader finds other metadata: %+v, %v", m, err)

@@ -1,6 +1,7 @@
 package dist
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -15,22 +16,29 @@ func Inspect(r io.ReaderAt, f File) (Info, error) {
 		return Info{}, err
 	}
 	src := &source{r: r, size: f.Size()}
-	var m Metadata
-	if name.Kind == Wheel {
-		m, err = readWheel(src, name)
-	} else {
-		m, err = readSdist(src, name)
-	}
-	if src.err != nil {
-		return Info{}, fmt.Errorf("%s: %w", f.Name(), src.err)
-	}
-	if err != nil {
+	m, err := inspect(src, name)
+	if err := src.or(f, err); err != nil {
 		return Info{}, err
 	}
 	if err := match(name, m); err != nil {
 		return Info{}, err
 	}
 	return Info{Filename: name, Metadata: m}, nil
+}
+
+func inspect(src *source, name Filename) (Metadata, error) {
+	if name.Kind == Wheel {
+		w, err := openWheel(src, name)
+		if err != nil {
+			return Metadata{}, err
+		}
+		return w.metadata()
+	}
+	raw, err := walkSdist(src, name, nil)
+	if err != nil {
+		return Metadata{}, err
+	}
+	return ReadMetadata(name.String(), bytes.NewReader(raw))
 }
 
 // match demands that the inside and the outside are of one project and version.
@@ -55,6 +63,14 @@ type source struct {
 	r    io.ReaderAt
 	size int64
 	err  error
+}
+
+// or is why the bytes of f could not be read, if that was so, and err otherwise.
+func (s *source) or(f File, err error) error {
+	if s.err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), s.err)
+	}
+	return err
 }
 
 // ReadAt reads within the file. A reader that ends before the file's size does

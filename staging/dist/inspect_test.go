@@ -109,6 +109,8 @@ func TestAWheelIsOneZipFileAndNothingElse(t *testing.T) {
 		"a second name":         {with(entry{name: "a.py", header: extra(unicodeName("evil.py")...)}), rule.Archive},
 		"a doubled extra":       {with(entry{name: "a.py", header: extra(9, 9, 0, 0, 9, 9, 0, 0)}), rule.Archive},
 		"half an extra":         {with(entry{name: "a.py", header: extra(9, 9, 5, 0)}), rule.Archive},
+		"a link":                {with(entry{name: "a.py", body: "/etc/passwd", header: ofMode(fs.ModeSymlink | 0o777)}), rule.Archive},
+		"a device":              {with(entry{name: "null", header: ofMode(fs.ModeDevice | 0o666)}), rule.Archive},
 		"data descriptors":      {streamed(t), rule.Archive},
 		"a wrong checksum":      {replaced(t, plain, crc(metadata), crc("other")), rule.Archive},
 		"other local names":     {replaceFirst(t, plain, "widget.py", "gadget.py"), rule.Archive},
@@ -136,6 +138,11 @@ func TestAWheelIsOneZipFileAndNothingElse(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
+}
+
+func ofMode(mode fs.FileMode) (h zip.FileHeader) {
+	h.SetMode(mode)
+	return h
 }
 
 func crc(s string) string {

@@ -3,7 +3,6 @@ package dist
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -13,38 +12,38 @@ import (
 	"github.com/distgate/distgate/staging/rule"
 )
 
-// readSdist reads the metadata of an sdist: PKG-INFO in the one folder at the
-// top, which is named for the project and version. The whole archive is read,
-// as Warehouse does, in one pass and with bounded memory: a second PKG-INFO may
-// be the last member.
-func readSdist(src *source, name Filename) (Metadata, error) {
+// walkSdist reads an sdist to its end, in one pass and with bounded memory, hands
+// every member to the visitor, if there is one, and returns the metadata: PKG-INFO
+// in the one folder at the top, which is named for the project and version. A
+// second PKG-INFO may be the last member.
+func walkSdist(src *source, name Filename, v *visitor) (info []byte, err error) {
 	file := name.String()
 	packed := bufio.NewReaderSize(io.NewSectionReader(src, 0, src.size), 64<<10)
 	unzipped, err := gzip.NewReader(packed)
 	if err != nil {
-		return Metadata{}, notSdist(file, err)
+		return nil, notSdist(file, err)
 	}
 	unzipped.Multistream(false)
 	if err := notZip(file, src); err != nil {
-		return Metadata{}, err
+		return nil, err
 	}
 	limit := maxUnpacked(src.size)
 	stream := &bounded{r: unzipped, left: limit + 1}
-	s := &sdistReader{name: name, file: file, members: newRoster(file)}
+	s := &sdistReader{name: name, file: file, visitor: v, members: newRoster(file)}
 	err = s.walk(&tarReader{file: file, r: stream})
 	if stream.spent {
-		return Metadata{}, no(file, rule.ArchiveSize, fmt.Sprintf("at most %d bytes unpacked", limit), "more", rebuild)
+		return nil, no(file, rule.ArchiveSize, fmt.Sprintf("at most %d bytes unpacked", limit), "more", rebuild)
 	}
 	if err != nil {
-		return Metadata{}, err
+		return nil, err
 	}
 	if _, err := packed.ReadByte(); err != io.EOF {
-		return Metadata{}, no(file, rule.Archive, "nothing after the end of the gzip file", "more bytes", rebuild)
+		return nil, no(file, rule.Archive, "nothing after the end of the gzip file", "more bytes", rebuild)
 	}
 	if s.info == nil {
-		return Metadata{}, no(file, rule.DistInfo, "PKG-INFO in the folder at the top", "nothing", rebuild)
+		return nil, no(file, rule.DistInfo, "PKG-INFO in the folder at the top", "nothing", rebuild)
 	}
-	return ReadMetadata(file, bytes.NewReader(s.info))
+	return s.info, nil
 }
 
 func notSdist(file string, err error) error {
@@ -72,6 +71,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 type sdistReader struct {
 	name    Filename
 	file    string
+	visitor *visitor // or nil
 	members *roster
 	top     string
 	info    []byte
@@ -104,7 +104,42 @@ func (s *sdistReader) member(m tarMember, archive *tarReader) error {
 	if top != s.top || !s.isTop(top) {
 		return no(s.file, rule.DistInfo, "one folder at the top, "+strings.TrimSuffix(s.file, ".tar.gz"), top, rebuild)
 	}
-	return s.pkgInfo(m, archive)
+	if err := s.judgeInfo(m); err != nil {
+		return err
+	}
+	if m.kind == tar.TypeReg {
+		return s.content(m, archive)
+	}
+	if s.visitor == nil {
+		return nil
+	}
+	found := m.member()
+	if found.Kind == Symlink {
+		found.Blob = blobOf(found.Link)
+	}
+	return s.visitor.visit(found, nil)
+}
+
+// content reads a file, keeps it if it is PKG-INFO, and hands it on.
+func (s *sdistReader) content(m tarMember, archive *tarReader) error {
+	isInfo := m.name == s.top+"/PKG-INFO"
+	if s.visitor == nil && !isInfo {
+		return nil // it is passed over
+	}
+	if isInfo {
+		raw, err := archive.content()
+		if s.info = raw; err != nil || s.visitor == nil {
+			return err
+		}
+		c := s.visitor.begin(m.member())
+		c.Write(raw)
+		return c.end()
+	}
+	c := s.visitor.begin(m.member())
+	if err := archive.copy(c); err != nil {
+		return err
+	}
+	return c.end()
 }
 
 // isTop tells whether a folder is named for the sdist's project and version.
@@ -113,7 +148,8 @@ func (s *sdistReader) isTop(folder string) bool {
 	return err == nil && f.Project == s.name.Project && f.Version.Equal(s.name.Version)
 }
 
-func (s *sdistReader) pkgInfo(m tarMember, archive *tarReader) (err error) {
+// judgeInfo judges what is PKG-INFO, or could be taken for it.
+func (s *sdistReader) judgeInfo(m tarMember) error {
 	want := s.top + "/PKG-INFO"
 	if !strings.EqualFold(m.name, want) {
 		return nil
@@ -124,6 +160,5 @@ func (s *sdistReader) pkgInfo(m tarMember, archive *tarReader) (err error) {
 	if m.size > maxMetadata {
 		return no(s.file, rule.ArchiveSize, "metadata of at most 16 MiB", "more", rebuild)
 	}
-	s.info, err = archive.content()
-	return err
+	return nil
 }

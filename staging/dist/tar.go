@@ -31,6 +31,20 @@ type tarMember struct {
 	name string
 	kind byte // a type flag of archive/tar, TypeReg of all files
 	size int64
+	mode uint32
+	link string // where a link leads
+}
+
+// member is m as it is shown to those who walk.
+func (m tarMember) member() Member {
+	kinds := map[byte]MemberKind{
+		tar.TypeReg: PlainFile, tar.TypeDir: Folder, tar.TypeSymlink: Symlink, tar.TypeLink: HardLink,
+	}
+	found := Member{Path: strings.TrimSuffix(m.name, "/"), Kind: kinds[m.kind], Mode: permissions(m.mode), Size: m.size}
+	if found.Kind == Symlink || found.Kind == HardLink {
+		found.Link = m.link
+	}
+	return found
 }
 
 const (
@@ -95,6 +109,15 @@ func (t *tarReader) content() ([]byte, error) {
 		return nil, t.broken(err)
 	}
 	return raw, nil
+}
+
+// copy writes the content of the member that next gave.
+func (t *tarReader) copy(w io.Writer) error {
+	n, err := io.CopyN(w, t.r, t.left)
+	if t.left -= n; err != nil {
+		return t.broken(err)
+	}
+	return nil
 }
 
 // skip passes what is left of a member. Python reads PAX records and long names
@@ -164,6 +187,9 @@ func (t *tarReader) extend(ext *extension, m tarMember) error {
 	}
 	if m.kind == tar.TypeXHeader {
 		ext.name, ext.size = records["path"], records["size"]
+		if link := records["linkpath"]; link != "" {
+			ext.link = link
+		}
 	}
 	return nil
 }
@@ -174,6 +200,8 @@ func (t *tarReader) long(ext *extension, m tarMember, name string) error {
 	}
 	if m.kind == tar.TypeGNULongName {
 		ext.name = name
+	} else {
+		ext.link = name
 	}
 	return nil
 }
@@ -182,6 +210,9 @@ func (t *tarReader) long(ext *extension, m tarMember, name string) error {
 func (t *tarReader) apply(ext extension, m tarMember) (tarMember, error) {
 	if ext.name != "" {
 		m.name = ext.name
+	}
+	if ext.link != "" {
+		m.link = ext.link
 	}
 	if ext.size != "" && ext.size != strconv.FormatInt(m.size, 10) {
 		return tarMember{}, t.ambiguous("one size of each member", "another in its PAX records", m)
@@ -231,6 +262,7 @@ type extension struct {
 	kinds string // type flags, in their order
 	name  string // or ""
 	size  string // or ""
+	link  string // or ""
 }
 
 func isExtension(kind byte) bool {

@@ -108,7 +108,10 @@ func (h *tarHeader) sums() (unsigned, signed int64) {
 
 // member is what the header says of its member, but for its size.
 func (h *tarHeader) member() tarMember {
-	m := tarMember{name: cString(h.field(nameField)), kind: h.field(kindField)[0]}
+	m := tarMember{name: cString(h.field(nameField)), kind: h.field(kindField)[0], link: cString(h.field(linkField))}
+	if mode, ok := parseOctal(h.field(modeField)); ok {
+		m.mode = uint32(mode)
+	}
 	if prefix := cString(h.field(prefixField)); prefix != "" {
 		m.name = prefix + "/" + m.name
 	}

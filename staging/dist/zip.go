@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/distgate/distgate/staging/rule"
@@ -21,8 +22,8 @@ import (
 type zipReader struct {
 	file    string
 	src     *source
-	members *roster
-	spans   []span        // what each member occupies: header, name, extra, data
+	names   *roster
+	members []member
 	total   int64         // unpacked size
 	buf     []byte        // a name and an extra
 	header  *bufio.Reader // of one local header: it, its name and its extra in one read
@@ -38,9 +39,10 @@ type member struct {
 	method       uint16
 	needed       uint16 // version of the format, times ten
 	crc          uint32
-	packed, size int64 // bytes in the file, and unpacked
-	header       int64 // where its local header begins
-	data         int64 // where its data begin
+	packed, size int64  // bytes in the file, and unpacked
+	header       int64  // where its local header begins
+	data         int64  // where its data begin
+	mode         uint32 // of the system that made it, as POSIX has it; 0 if that had none
 }
 
 // maxDirectory bounds the directory of a zip file, in bytes. The largest wheels
@@ -54,6 +56,9 @@ const (
 	flagLevels = 1<<1 | 1<<2 // how hard deflate tried
 	flagLater  = 1 << 3      // size and checksum follow the data
 	flagUTF8   = 1 << 11     // the name is UTF-8
+
+	madeOnUnix = 3 // in the upper byte of the version that made it
+	madeOnMac  = 19
 
 	extraZip64   = 0x0001
 	extraUnicode = 0x7075 // another name for the member
@@ -102,28 +107,27 @@ const (
 	end64Size, end64Signature     = 56, 0x06064b50
 )
 
-// walkZip hands every member to visit, in the order of the directory, and then
-// demands that they account for every byte before it.
-func walkZip(file string, src *source, visit func(member) error) error {
-	z := &zipReader{file: file, src: src, members: newRoster(file), header: bufio.NewReaderSize(nil, 256)}
+// readZip reads every member's headers, without its content, and demands that
+// the members account for every byte of the file. They are in the order in which
+// they lie there.
+func readZip(file string, src *source) ([]member, error) {
+	z := &zipReader{file: file, src: src, names: newRoster(file), header: bufio.NewReaderSize(nil, 256)}
 	records, dir, err := z.directory()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	section := bufio.NewReaderSize(io.NewSectionReader(src, dir.start, dir.end-dir.start), 64<<10)
 	for range records {
 		m, err := z.member(section)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := visit(m); err != nil {
-			return err
-		}
+		z.members = append(z.members, m)
 	}
 	if _, err := section.ReadByte(); err != io.EOF {
-		return z.refuse("a directory of as many members as it counts", "bytes after the last one")
+		return nil, z.refuse("a directory of as many members as it counts", "bytes after the last one")
 	}
-	return z.account(dir.start)
+	return z.members, z.account(dir.start)
 }
 
 func (z *zipReader) refuse(want, got string) error {
@@ -243,6 +247,9 @@ func (z *zipReader) member(directory io.Reader) (member, error) {
 		name: string(b[:e.Name]), flags: e.Flags, method: e.Method, needed: e.Needed & 0xff, crc: e.CRC,
 		packed: int64(e.Packed), size: int64(e.Size), header: int64(e.Header),
 	}
+	if e.Made>>8 == madeOnUnix || e.Made>>8 == madeOnMac {
+		m.mode = e.External >> 16
+	}
 	field, err := z.zip64(b[e.Name:], m.name)
 	if err != nil {
 		return member{}, err
@@ -329,6 +336,9 @@ func (z *zipReader) judge(m member) error {
 		{"names that are ASCII or marked as UTF-8", ascii || m.flags&flagUTF8 != 0, "an unmarked one"},
 		{"members that are stored or deflated",
 			m.method == methodStored || m.method == methodDeflated, "another method"},
+		{"files and folders, not links or devices", slices.Contains([]uint32{0, 0o100000, 0o040000}, m.mode&0o170000),
+			"another kind of member"},
+		{"folders without content", !strings.HasSuffix(m.name, "/") || m.size == 0, "content"},
 		{"members of at most version 6.3, as Python reads", m.needed <= 63, "a later version"},
 		{"stored members of one size", m.method != methodStored || m.packed == m.size, "two sizes"},
 		{"members within the file", 0 <= m.size && 0 <= m.packed && m.packed <= z.src.size &&
@@ -343,7 +353,7 @@ func (z *zipReader) judge(m member) error {
 		return no(z.file, rule.ArchiveSize, fmt.Sprintf("at most %d bytes unpacked", limit), "more", rebuild)
 	}
 	z.total += m.size
-	return z.members.add(m.name)
+	return z.names.add(m.name)
 }
 
 // local reads the header before the member's data, which must say what the
@@ -360,7 +370,7 @@ func (z *zipReader) local(m *member) error {
 	}
 	again := member{
 		name: string(b[:h.Name]), flags: h.Flags, method: h.Method, needed: m.needed, crc: h.CRC,
-		packed: int64(h.Packed), size: int64(h.Size), header: m.header,
+		packed: int64(h.Packed), size: int64(h.Size), header: m.header, mode: m.mode,
 	}
 	field, err := z.zip64(b[h.Name:], again.name)
 	if err != nil {
@@ -376,21 +386,25 @@ func (z *zipReader) local(m *member) error {
 		return z.refuse("a header before "+clip(m.name)+" that says what the directory says", "another")
 	}
 	m.data = m.header + localSize + int64(len(b))
-	z.spans = append(z.spans, span{m.header, m.data + m.packed})
 	return nil
 }
 
 // account demands that the members fill the file from its first byte up to the
 // directory: nothing before, between or after them, and no byte in two of them.
 func (z *zipReader) account(directory int64) error {
-	slices.SortFunc(z.spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	slices.SortFunc(z.members, func(a, b member) int { return cmp.Compare(a.header, b.header) })
 	var at int64
-	for _, s := range append(z.spans, span{directory, directory}) {
-		if s.start != at {
-			return z.refuse("members that account for every byte of the file",
-				fmt.Sprintf("bytes %d to %d of no member or of two", min(at, s.start), max(at, s.start)))
+	for i := range len(z.members) + 1 {
+		next := span{directory, directory}
+		if i < len(z.members) {
+			m := z.members[i]
+			next = span{m.header, m.data + m.packed}
 		}
-		at = s.end
+		if next.start != at {
+			return z.refuse("members that account for every byte of the file",
+				fmt.Sprintf("bytes %d to %d of no member or of two", min(at, next.start), max(at, next.start)))
+		}
+		at = next.end
 	}
 	return nil
 }
