@@ -145,7 +145,7 @@ func (t *steps) event(e publish.Event) {
 		}
 		t.bar.add(e.Done - t.sent[e.File])
 		t.sent[e.File] = e.Done
-	case publish.Waiting, publish.NotBurned:
+	case publish.Waiting, publish.NotBurned, publish.Comparing:
 		p.line("%-10s %s", string(e.Step), e.Note)
 	default:
 		p.line("%-10s %s%s", string(e.Step), e.File, sizeText(e.Size))
