@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -128,20 +130,50 @@ func do(client *http.Client, r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// again asks until there is an answer, at most tries times (0: as often as it
-// takes) and for so long. A refusal is an answer, unless it is [notYet].
-func again[T any](ctx context.Context, limit time.Duration, tries uint, ask func() (T, error)) (T, error) {
+// patience is how long an index is waited for.
+type patience struct {
+	outage time.Duration // that gives no answer, or says that it takes nothing for now
+	caches time.Duration // that is still to serve what it took
+	report func(Event)
+}
+
+// atMost is a patience that ends earlier.
+func (p patience) atMost(limit time.Duration) patience {
+	p.outage = min(p.outage, limit)
+	return p
+}
+
+const (
+	longestPause = time.Minute      // between two tries, unless the index asks for a longer one
+	quietly      = 30 * time.Second // between two notes of pauses
+	maxTries     = 500
+)
+
+// again asks until there is an answer, or patience ends. A refusal is an answer,
+// unless it is [notYet]. Pauses grow, and are never twice the same; an index that
+// names one itself has that.
+func again[T any](ctx context.Context, p patience, ask func() (T, error)) (T, error) {
 	pause := backoff.NewExponentialBackOff()
-	pause.MaxInterval = 20 * time.Second
+	pause.MaxInterval = longestPause
+	pause.InitialInterval = min(pause.InitialInterval, max(p.outage, p.caches)/20+time.Millisecond)
+	began := time.Now()
 	answer, err := backoff.Retry(ctx, func() (T, error) {
 		answer, err := ask()
+		limit := p.outage
 		var later notYet
-		var no rule.Refusals
-		if !errors.As(err, &later) && errors.As(err, &no) {
+		switch {
+		case errors.As(err, &later) && later.served:
+			limit = p.caches
+		case !errors.As(err, &later) && errors.As(err, new(rule.Refusals)):
+			return answer, backoff.Permanent(err)
+		}
+		if err != nil && time.Since(began) >= limit {
 			return answer, backoff.Permanent(err)
 		}
 		return answer, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(limit), backoff.WithMaxTries(tries))
+	}, backoff.WithBackOff(pause), backoff.WithMaxTries(maxTries),
+		backoff.WithMaxElapsedTime(max(p.outage, p.caches)),
+		backoff.WithNotify(p.notes()))
 	var final *backoff.PermanentError
 	if errors.As(err, &final) { // where the last try was the last allowed one
 		err = final.Unwrap()
@@ -153,11 +185,66 @@ func again[T any](ctx context.Context, limit time.Duration, tries uint, ask func
 	return answer, err
 }
 
-// notYet is a refusal that time may mend: what an index took is served once
-// its caches have run out.
-type notYet struct{ no rule.Refusals }
+// notes reports why there is a pause, but not every time.
+func (p patience) notes() backoff.Notify {
+	var last time.Time
+	return func(err error, next time.Duration) {
+		if now := time.Now(); p.report != nil && now.Sub(last) >= quietly {
+			last = now
+			p.report(Event{Step: Waiting, Note: brief(err.Error()) + "; again at " + stamp(now.Add(next))})
+		}
+	}
+}
 
-func (n notYet) Error() string { return n.no.Error() }
+// notYet is a refusal that time may mend.
+type notYet struct {
+	no     rule.Refusals
+	served bool // what the index took is served once its caches have run out
+}
+
+func (n notYet) Error() string {
+	if more := len(n.no) - 1; more > 0 {
+		return fmt.Sprintf("%s, and %d more", n.no[0].Error(), more)
+	}
+	return n.no.Error()
+}
+
+// busy is an answer that says nothing of what was asked, and when to ask again.
+type busy struct {
+	error
+	after time.Duration // 0 where the index does not say
+}
+
+func (b busy) Unwrap() error { return b.error }
+
+// As lets the index choose the pause. A little is added, so that not everybody
+// who was sent away comes back at once.
+func (b busy) As(target any) bool {
+	to, ok := target.(**backoff.RetryAfterError)
+	if ok = ok && b.after > 0; ok {
+		*to = &backoff.RetryAfterError{Duration: b.after + rand.N(b.after/10+time.Millisecond)}
+	}
+	return ok
+}
+
+// retryAfter is when an answer wants to be asked for again (RFC 9110, 10.2.3).
+func retryAfter(header http.Header) time.Duration {
+	text := header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 {
+		return time.Duration(min(seconds, int(time.Hour/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return min(max(time.Until(at), 0), time.Hour)
+}
+
+// closed tells whether a refusal is only for now, in the words that Warehouse
+// has for it.
+func closed(said string) bool {
+	return strings.Contains(said, "temporarily disabled") || strings.Contains(said, "functionality not enabled")
+}
 
 // retriable tells whether a status says nothing about what was asked.
 func retriable(status int) bool {

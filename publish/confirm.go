@@ -37,12 +37,21 @@ func (c Confirmed) Receipt() Receipt { return c.receipt.clone() }
 func (c Confirmed) IsZero() bool { return c.release.IsZero() }
 
 // Witness looks at an index from outside, with no right but to read. Every
-// field is required but Progress.
+// field is required but Patience and Progress.
 type Witness struct {
 	Index     *Index
 	Publisher Publisher
 	Verifier  *attest.Verifier // with the roots that publish attestations are judged by
+	Patience  time.Duration    // with an index that gives no answer; 0 is the time that its caches have
 	Progress  func(Event)      // called by one goroutine at a time
+}
+
+func (w Witness) patience() patience {
+	p := patience{outage: w.Patience, caches: w.Index.address.Patience, report: w.Progress}
+	if p.outage <= 0 {
+		p.outage = p.caches
+	}
+	return p
 }
 
 func (w Witness) check(s staging.Staged) error {
@@ -122,7 +131,7 @@ func (w Witness) receipt(r release, there map[string]served, v attest.Verdict) R
 
 // await polls the simple API until every file is listed.
 func (w Witness) await(ctx context.Context, r release) (map[string]served, error) {
-	return again(ctx, w.Index.address.Patience, 0, func() (map[string]served, error) {
+	return again(ctx, w.patience(), func() (map[string]served, error) {
 		offer, err := r.look(ctx, w.Index)
 		if err != nil {
 			return nil, err
@@ -136,9 +145,7 @@ func (w Witness) await(ctx context.Context, r release) (map[string]served, error
 			}
 		}
 		if len(missing) > 0 {
-			w.report(Event{Step: Waiting, Note: fmt.Sprintf("%s does not list %d of %d files yet",
-				w.Index.Name(), len(missing), len(r.files))})
-			return nil, notYet{missing}
+			return nil, notYet{missing, true}
 		}
 		return offer.there, nil
 	})
@@ -160,7 +167,7 @@ func (w Witness) candidate(ctx context.Context, r release, want file, s served) 
 
 // download hashes the bytes that the index serves.
 func (w Witness) download(ctx context.Context, want file, s served) (dist.File, error) {
-	file, err := again(ctx, w.Index.address.Patience, 0, func() (dist.File, error) {
+	file, err := again(ctx, w.patience(), func() (dist.File, error) {
 		return w.fetch(ctx, want, s)
 	})
 	if err != nil {
@@ -193,9 +200,10 @@ func (w Witness) fetch(ctx context.Context, want file, s served) (dist.File, err
 	defer response.Body.Close()
 	switch {
 	case retriable(response.StatusCode):
-		return dist.File{}, fmt.Errorf("download %s: status %d", want.name, response.StatusCode)
+		return dist.File{}, busy{fmt.Errorf("download %s: status %d", want.name, response.StatusCode),
+			retryAfter(response.Header)}
 	case response.StatusCode != http.StatusOK:
-		return dist.File{}, notYet{rule.Refusals{{File: want.name, Rule: rule.ServedMissing,
+		return dist.File{}, notYet{served: true, no: rule.Refusals{{File: want.name, Rule: rule.ServedMissing,
 			Want: "the file at " + s.url.Redacted(), Got: fmt.Sprintf("status %d", response.StatusCode),
 			Hint: "wait for the index, and run publish again"}}}
 	}
@@ -205,13 +213,13 @@ func (w Witness) fetch(ctx context.Context, want file, s served) (dist.File, err
 // provenance is what the integrity API serves for a file, unverified.
 func (w Witness) provenance(ctx context.Context, r release, name string) ([]attest.Bundle, error) {
 	at := w.Index.integrity.JoinPath(r.project, r.version.String(), name, "provenance")
-	return again(ctx, w.Index.address.Patience, 0, func() ([]attest.Bundle, error) {
+	return again(ctx, w.patience(), func() ([]attest.Bundle, error) {
 		a, err := w.Index.get(ctx, at, integrityJSON, maxProvenance)
 		if err != nil {
 			return nil, err
 		}
 		if a.status != http.StatusOK {
-			return nil, notYet{rule.Refusals{{File: name, Rule: rule.ServedProvenance,
+			return nil, notYet{served: !closed(a.says()), no: rule.Refusals{{File: name, Rule: rule.ServedProvenance,
 				Want: "a publish attestation at " + at.Redacted(), Got: a.says(),
 				Hint: "a file that came by another road has none, and can get none: release a new version"}}}
 		}

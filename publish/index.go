@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/distgate/distgate/attest"
@@ -80,6 +82,9 @@ type Index struct {
 	integrity *url.URL
 	oidc      *url.URL // trusted publishing, at the host of upload
 	client    *http.Client
+
+	mu      sync.Mutex
+	serials map[string]int // the newest page that was seen of each project
 }
 
 // NewIndex checks an address. It refuses one that is not all https (or
@@ -95,7 +100,7 @@ func NewIndex(a Address) (*Index, error) {
 		}
 		return u
 	}
-	x := &Index{address: a, upload: parse("uploads", a.Upload),
+	x := &Index{address: a, serials: map[string]int{}, upload: parse("uploads", a.Upload),
 		simple: parse("the simple API", a.Simple), integrity: parse("the integrity API", a.Integrity)}
 	origins := []string{origin(x.upload), origin(x.simple), origin(x.integrity)}
 	no = append(no, a.pinned(origins)...)
@@ -211,7 +216,8 @@ func (x *Index) ask(ctx context.Context, r *http.Request, read func(*http.Respon
 	}
 	defer response.Body.Close()
 	if retriable(response.StatusCode) {
-		return fmt.Errorf("%s %s: status %d", r.Method, r.URL.Redacted(), response.StatusCode)
+		return busy{fmt.Errorf("%s %s: status %d", r.Method, r.URL.Redacted(), response.StatusCode),
+			retryAfter(response.Header)}
 	}
 	return read(response)
 }
@@ -227,6 +233,24 @@ func (x *Index) read(response *http.Response, max int64) (answer, error) {
 		return answer{}, x.unreadable(at, fmt.Sprintf("at most %d bytes", max), "more")
 	}
 	return answer{response.StatusCode, mediaType(response), body}, nil
+}
+
+// aged wants a page that is no older than one that was seen before. pypi.org's
+// CDN answers from its caches whatever a request wants of them, and one cache may
+// have kept what another has not; a serial, where there is one, only goes up.
+func (x *Index) aged(project string, response *http.Response) error {
+	serial, err := strconv.Atoi(response.Header.Get("X-PyPI-Last-Serial"))
+	if err != nil {
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if newest := x.serials[project]; serial < newest {
+		return fmt.Errorf("%s: a page of serial %d, older than one of %d that was seen before",
+			response.Request.URL.Redacted(), serial, newest)
+	}
+	x.serials[project] = serial
+	return nil
 }
 
 // mediaType is what an answer says it is, without parameters.

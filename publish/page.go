@@ -109,7 +109,7 @@ func (x *Index) list(ctx context.Context, project string, keep keeper) (p page, 
 		if err != nil {
 			return x.unreadable(at, "the page of "+project+", as version 1 of the simple API has it", err.Error())
 		}
-		return nil
+		return x.aged(project, response)
 	})
 	return p, err
 }

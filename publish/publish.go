@@ -50,23 +50,24 @@ import (
 type Step string
 
 const (
+	Planned   Step = "planned"    // so many files, of Size bytes, are to be sent
 	Present   Step = "present"    // the index has this file already
 	Signed    Step = "signed"     // its publish attestation is made
 	Sending   Step = "sending"    // Done of Size bytes have gone out
 	Uploaded  Step = "uploaded"   // the index took it
 	Waiting   Step = "waiting"    // the index does not serve everything yet
 	Served    Step = "served"     // it was downloaded and is what was approved
-	Comparing Step = "comparing"  // attestations are read again
 	NotBurned Step = "not-burned" // an upload token could not be ended, and runs out by itself
 )
 
 // Event tells how far a job is. Leaving all events out changes nothing.
 type Event struct {
-	Step Step   `json:"step"`
-	File string `json:"file,omitempty"`
-	Done int64  `json:"done,omitempty"` // bytes
-	Size int64  `json:"size,omitempty"` // bytes
-	Note string `json:"note,omitempty"`
+	Step  Step   `json:"step"`
+	File  string `json:"file,omitempty"`
+	Done  int64  `json:"done,omitempty"` // bytes
+	Size  int64  `json:"size,omitempty"` // bytes
+	Files int    `json:"files,omitempty"`
+	Note  string `json:"note,omitempty"`
 }
 
 // Job is the job that publishes. Every field is required but Progress and Minted.
@@ -96,12 +97,13 @@ func (j Job) Publish(ctx context.Context, a approval.Approved) (Confirmed, error
 	if len(receipts) > 0 {
 		return j.Confirm(ctx, staged)
 	}
-	if err := j.deliver(ctx, a); err != nil {
-		return Confirmed{}, err
+	done := newUnfinished(j.Index.Name(), staged)
+	if err := j.deliver(ctx, a, &done); err != nil {
+		return Confirmed{}, done.because(err)
 	}
 	confirmed, err := j.Confirm(ctx, staged)
 	if err != nil {
-		return Confirmed{}, err
+		return Confirmed{}, done.because(err)
 	}
 	if err := j.sign(ctx, confirmed); err != nil {
 		return Confirmed{}, fmt.Errorf("the release is on %s and confirmed; its receipt: %w", j.Index.Name(), err)
@@ -110,7 +112,7 @@ func (j Job) Publish(ctx context.Context, a approval.Approved) (Confirmed, error
 }
 
 // deliver brings the release to the index, as far as it is not there.
-func (j Job) deliver(ctx context.Context, a approval.Approved) error {
+func (j Job) deliver(ctx context.Context, a approval.Approved, done *Unfinished) error {
 	staged := a.Staged()
 	s, err := j.open(ctx)
 	if err != nil {
@@ -123,18 +125,19 @@ func (j Job) deliver(ctx context.Context, a approval.Approved) error {
 	if err != nil {
 		return err
 	}
-	offer, err := again(ctx, simpleLimit, 0, func() (offer, error) { return r.look(ctx, j.Index) })
+	offer, err := again(ctx, j.patience(), func() (offer, error) { return r.look(ctx, j.Index) })
 	if err != nil {
 		return err
 	}
-	parcels, err := j.prepare(ctx, staged, offer.there)
+	done.found(offer.there)
+	parcels, err := j.pack(ctx, staged, offer.there)
 	if err != nil || len(parcels) == 0 {
 		return err
 	}
 	if err := offer.takes(r.project); err != nil {
 		return err
 	}
-	return s.uploadAll(ctx, staged, r, parcels)
+	return s.uploadAll(ctx, staged, r, parcels, done)
 }
 
 // oneByOne keeps two goroutines from reporting at once.

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/distgate/distgate/staging/rule"
 )
@@ -15,11 +18,9 @@ import (
 const (
 	renewBefore  = 5 * time.Minute  // what twine leaves for an upload
 	lifetime     = 15 * time.Minute // of an upload token that does not say (PEP 807)
-	mintTries    = 3
-	mintLimit    = 2 * time.Minute
-	burnTimeout  = 15 * time.Second
-	maxToken     = 16 << 10 // characters
-	simpleLimit  = 30 * time.Second
+	issuerLimit  = 10 * time.Minute // without an ID token, or a first signature
+	burnTimeout  = 7 * time.Second  // GitHub kills a cancelled job after 10 seconds
+	maxToken     = 16 << 10         // characters
 	audiencePath = "audience"
 	mintPath     = "mint-token"
 	burnPath     = "burn-token"
@@ -45,8 +46,10 @@ func (s secret) forms() []string {
 // Tokens are minted when they are needed, renewed before they end, and burned.
 type session struct {
 	job     Job
+	at      exchange
 	claims  Claims
 	token   secret
+	proven  bool // the index took something with this token
 	expires time.Time
 	minted  []secret // all of them, to be burned
 }
@@ -54,36 +57,46 @@ type session struct {
 // open asks the index for its audience, and only if that is the policy's, the
 // job for an ID token, which it verifies.
 func (j Job) open(ctx context.Context) (*session, error) {
-	if err := j.Index.checkAudience(ctx); err != nil {
+	where, err := again(ctx, j.patience(), func() (exchange, error) { return j.Index.discover(ctx) })
+	if err != nil {
 		return nil, err
 	}
-	s := &session{job: j}
-	_, err := s.identify(ctx)
+	_, err = again(ctx, j.patience(), func() (struct{}, error) {
+		return struct{}{}, j.Index.checkAudience(ctx, where.audience)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &session{job: j, at: where}
+	_, err = s.identify(ctx)
 	return s, err
 }
 
 // identify gets an ID token that shows the publisher.
 func (s *session) identify(ctx context.Context) (idToken string, err error) {
 	audience := s.job.Index.address.Audience
-	if idToken, err = s.job.Token(ctx, audience); err != nil {
-		return "", err
-	}
-	s.claims, err = s.job.Publisher.Verify(ctx, idToken, audience)
-	return idToken, err
+	return again(ctx, s.job.patience().atMost(issuerLimit), func() (string, error) {
+		if idToken, err = s.job.Token(ctx, audience); err != nil {
+			return "", err
+		}
+		s.claims, err = s.job.Publisher.Verify(ctx, idToken, audience)
+		return idToken, err
+	})
 }
 
 // checkAudience refuses an index that wants tokens of another audience than
 // the policy has for it. None was made when it is asked, and none will be.
-func (x *Index) checkAudience(ctx context.Context) error {
-	at := x.oidc.JoinPath(audiencePath)
-	a, err := again(ctx, simpleLimit, 0, func() (answer, error) {
-		return x.get(ctx, at, "application/json", maxAnswer)
-	})
+func (x *Index) checkAudience(ctx context.Context, at *url.URL) error {
+	a, err := x.get(ctx, at, "application/json", maxAnswer)
 	if err != nil {
 		return err
 	}
-	if a.status != http.StatusOK {
-		return x.otherAudience(a.says(), "the index must have trusted publishing; there is no other way to publish")
+	if said := a.says(); a.status != http.StatusOK {
+		no := x.otherAudience(said, "the index must have trusted publishing; there is no other way to publish")
+		if closed(said) {
+			return notYet{no: no}
+		}
+		return no
 	}
 	var audience string
 	if err := x.json(at, a, map[string]any{"audience": &audience}); err != nil {
@@ -96,14 +109,14 @@ func (x *Index) checkAudience(ctx context.Context) error {
 	return nil
 }
 
-func (x *Index) otherAudience(got, hint string) error {
+func (x *Index) otherAudience(got, hint string) rule.Refusals {
 	return rule.Refusals{{File: x.Name(), Rule: rule.IndexAudience,
 		Want: "the audience " + x.address.Audience, Got: got, Hint: hint}}
 }
 
 // bearer is an upload token that is good for one more upload.
 func (s *session) bearer(ctx context.Context) (secret, error) {
-	if s.token == "" || time.Until(s.expires) < renewBefore {
+	if s.token == "" || s.at.single || time.Until(s.expires) < renewBefore {
 		if err := s.mint(ctx); err != nil {
 			return "", err
 		}
@@ -114,10 +127,10 @@ func (s *session) bearer(ctx context.Context) (secret, error) {
 // mint exchanges a new ID token for an upload token. An ID token can be used
 // once, so that each try has its own.
 func (s *session) mint(ctx context.Context) error {
-	_, err := again(ctx, mintLimit, mintTries, func() (struct{}, error) {
+	_, err := again(ctx, s.job.patience(), func() (struct{}, error) {
 		idToken, err := s.identify(ctx)
 		if err != nil {
-			return struct{}{}, err
+			return struct{}{}, backoff.Permanent(err)
 		}
 		return struct{}{}, s.exchange(ctx, idToken)
 	})
@@ -125,8 +138,7 @@ func (s *session) mint(ctx context.Context) error {
 }
 
 func (s *session) exchange(ctx context.Context, idToken string) error {
-	x := s.job.Index
-	at := x.oidc.JoinPath(mintPath)
+	x, at := s.job.Index, s.at.mint
 	a, err := x.post(ctx, at, map[string]string{"token": idToken})
 	if err != nil {
 		return err
@@ -142,7 +154,7 @@ func (s *session) exchange(ctx context.Context, idToken string) error {
 	if !isToken(token) {
 		return x.unreadable(at, "an upload token", fmt.Sprintf("%d characters that are none", len(token)))
 	}
-	s.token, s.expires = secret(token), time.Unix(expires, 0)
+	s.token, s.expires, s.proven = secret(token), time.Unix(expires, 0), false
 	if expires == 0 {
 		s.expires = time.Now().Add(lifetime)
 	}
@@ -194,7 +206,7 @@ func (s *session) refused(a answer, idToken string) error {
 	no := rule.Refusal{File: s.job.Index.Name(), Rule: rule.TokenRefused,
 		Want: "an upload token for " + s.claims.String(), Got: a.says(s.secrets(idToken)...),
 		Hint: "see the project's publishing settings on the index"}
-	err := s.job.Index.json(s.job.Index.oidc, a, map[string]any{"errors": &said})
+	err := s.job.Index.json(s.at.mint, a, map[string]any{"errors": &said})
 	if err != nil || len(said) == 0 || len(said) > 20 {
 		return rule.Refusals{no}
 	}
@@ -207,6 +219,9 @@ func (s *session) refused(a answer, idToken string) error {
 		}
 		all = append(all, no)
 	}
+	if closed(all[0].Got) {
+		return notYet{no: all}
+	}
 	return all
 }
 
@@ -217,7 +232,7 @@ func (s *session) burn(ctx context.Context) {
 	defer cancel()
 	x := s.job.Index
 	for _, token := range s.minted {
-		a, err := x.post(ctx, x.oidc.JoinPath(burnPath), map[string]string{"token": string(token)})
+		a, err := x.post(ctx, s.at.burn, map[string]string{"token": string(token)})
 		if err == nil && a.status != http.StatusAccepted {
 			err = errors.New(a.says(s.secrets()...))
 		}

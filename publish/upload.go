@@ -8,8 +8,8 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/crypto/blake2b"
 
 	"github.com/distgate/distgate/attest"
@@ -18,13 +18,9 @@ import (
 	"github.com/distgate/distgate/staging/rule"
 )
 
-const (
-	parallel    = 8 // files signed or downloaded at once
-	uploadTries = 4
-	uploadLimit = 20 * time.Minute // of waiting between the tries for one file
-)
+const parallel = 8 // files hashed, signed or downloaded at once
 
-// parcel is a file made ready for upload. Nothing was sent yet.
+// parcel is a file made ready for upload.
 type parcel struct {
 	file        dist.File
 	info        dist.Info
@@ -32,39 +28,22 @@ type parcel struct {
 	attestation []byte // publish/v1, as PEP 740 has it
 }
 
-// prepare hashes and signs the files, several at once. Everything that can go
-// wrong on our side does so here, before the index has a single file.
-func (j Job) prepare(ctx context.Context, staged staging.Staged, done map[string]served) ([]parcel, error) {
-	var pending []attest.Verified
+// pack hashes the files that the index does not have, several at once: what the
+// store has is what was approved, before the index has a single file of it.
+func (j Job) pack(ctx context.Context, staged staging.Staged, done map[string]served) ([]parcel, error) {
+	var parcels []parcel
 	for _, f := range staged.Files() {
 		if _, ok := done[f.File().Name()]; ok {
 			j.report(Event{Step: Present, File: f.File().Name(), Size: f.File().Size()})
 			continue
 		}
-		pending = append(pending, f)
+		parcels = append(parcels, parcel{file: f.File(), info: f.Info()})
 	}
-	parcels := make([]parcel, len(pending))
-	err := each(ctx, len(pending), j.report, func(ctx context.Context, i int) (e Event, err error) {
-		parcels[i], err = j.parcel(ctx, staged, pending[i])
-		return Event{Step: Signed, File: pending[i].File().Name(), Size: pending[i].File().Size()}, err
-	})
 	wheelsFirst(parcels)
-	return parcels, err
-}
-
-func (j Job) parcel(ctx context.Context, staged staging.Staged, f attest.Verified) (parcel, error) {
-	p := parcel{file: f.File(), info: f.Info()}
-	err := p.info.Filename.CheckIndex()
-	if err != nil {
-		return parcel{}, err
-	}
-	if p.blake2, err = blake2(ctx, staged, p.file.Name()); err != nil {
-		return parcel{}, err
-	}
-	if p.attestation, err = j.attest(ctx, p.file); err != nil {
-		return parcel{}, fmt.Errorf("publish attestation for %s: %w", p.file.Name(), err)
-	}
-	return p, nil
+	return parcels, each(ctx, len(parcels), j.report, func(ctx context.Context, i int) (_ Event, err error) {
+		parcels[i].blake2, err = blake2(ctx, staged, parcels[i].file.Name())
+		return Event{}, err
+	})
 }
 
 // blake2 is PyPI's second digest, over bytes whose first is verified on the way.
@@ -106,41 +85,99 @@ func (j Job) attest(ctx context.Context, f dist.File) ([]byte, error) {
 	return bundle.PEP740()
 }
 
-// uploadAll sends the parcels one after the other, for Warehouse locks the
-// project's rows. Whatever happens, no upload token stays behind.
-func (s *session) uploadAll(ctx context.Context, staged staging.Staged, r release, parcels []parcel) error {
-	defer s.burn(ctx)
-	for _, p := range parcels {
-		if err := s.upload(ctx, staged, r, p); err != nil {
-			return err
+// signed gives each parcel its attestation, in order and some of them ahead of
+// who takes them. It ends with the context, and wait tells when it has.
+func (j Job) signed(ctx context.Context, parcels []parcel) (next func(i int) error, wait func()) {
+	results := make([]chan error, len(parcels))
+	for i := range results {
+		results[i] = make(chan error, 1)
+	}
+	ahead := make(chan struct{}, parallel)
+	var work sync.WaitGroup
+	work.Go(func() {
+		for i := range parcels {
+			select {
+			case ahead <- struct{}{}:
+			case <-ctx.Done():
+				results[i] <- ctx.Err()
+				continue
+			}
+			work.Go(func() {
+				patience := j.patience()
+				if i == 0 { // nothing is lost by giving up
+					patience = patience.atMost(issuerLimit)
+				}
+				var err error
+				parcels[i].attestation, err = again(ctx, patience, func() ([]byte, error) {
+					return j.attest(ctx, parcels[i].file)
+				})
+				results[i] <- err
+			})
 		}
+	})
+	return func(i int) error {
+		err := <-results[i]
+		<-ahead
+		return err
+	}, work.Wait
+}
+
+// uploadAll sends the parcels one after the other, for Warehouse locks the
+// project's rows, and meanwhile signs the next. Nothing is sent before the first
+// is signed. Whatever happens, no upload token stays behind.
+func (s *session) uploadAll(ctx context.Context, staged staging.Staged, r release, parcels []parcel, done *Unfinished) error {
+	ctx, cancel := context.WithCancel(ctx)
+	next, wait := s.job.signed(ctx, parcels)
+	defer wait()
+	defer cancel()
+	defer s.burn(ctx)
+	var total int64
+	for _, p := range parcels {
+		total += p.file.Size()
+	}
+	s.job.report(Event{Step: Planned, Size: total, Files: len(parcels)})
+	for i := range parcels {
+		if err := next(i); err != nil {
+			return fmt.Errorf("publish attestation for %s: %w", parcels[i].file.Name(), err)
+		}
+		p := parcels[i]
+		s.job.report(Event{Step: Signed, File: p.file.Name(), Size: p.file.Size()})
+		if err := s.upload(ctx, staged, r, p); err != nil {
+			return fmt.Errorf("upload %s to %s: %w", p.file.Name(), s.job.Index.Name(), err)
+		}
+		done.took(p.file.Name())
 		s.job.report(Event{Step: Uploaded, File: p.file.Name(), Done: p.file.Size(), Size: p.file.Size()})
 	}
 	return nil
 }
 
 // upload sends one file. Whenever it is not plainly accepted, the index is
-// asked what it has: an upload can be kept and its answer lost. Sending the
-// same bytes again changes nothing there, so it is safe.
+// asked what it has, until it says so: an upload can be kept and its answer lost.
+// Only if the file is not there it is sent again, which changes nothing where it
+// is after all.
 func (s *session) upload(ctx context.Context, staged staging.Staged, r release, p parcel) error {
-	_, err := again(ctx, uploadLimit, uploadTries, func() (struct{}, error) {
+	_, err := again(ctx, s.job.patience(), func() (struct{}, error) {
 		sent := s.send(ctx, staged, p)
 		if sent == nil || isStored(sent) || ctx.Err() != nil {
 			return struct{}{}, sent
 		}
-		offer, err := r.look(ctx, s.job.Index)
+		there, err := s.settle(ctx, r, p.file.Name())
 		if err != nil {
-			return struct{}{}, errors.Join(err, sent)
+			return struct{}{}, backoff.Permanent(err)
 		}
-		if _, ok := offer.there[p.file.Name()]; ok {
+		if there {
 			return struct{}{}, nil
 		}
 		return struct{}{}, sent
 	})
-	if err != nil {
-		return fmt.Errorf("upload %s to %s: %w", p.file.Name(), s.job.Index.Name(), err)
-	}
-	return nil
+	return err
+}
+
+// settle asks the index whether it has a file that may have reached it.
+func (s *session) settle(ctx context.Context, r release, name string) (there bool, err error) {
+	found, err := again(ctx, s.job.patience(), func() (offer, error) { return r.look(ctx, s.job.Index) })
+	_, there = found.there[name]
+	return there, err
 }
 
 // isStored tells whether the file itself was refused on its way out of the
@@ -209,6 +246,9 @@ func (s *session) judge(response *http.Response, out *outgoing, p parcel) error 
 		if !out.complete() {
 			return errors.New("the index answered before it had the whole file")
 		}
+		s.proven = true
+		// read to its end, so that the connection can be used again
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer))
 		return nil
 	}
 	a, err := s.job.Index.read(response, maxAnswer)
@@ -221,6 +261,12 @@ func (s *session) judge(response *http.Response, out *outgoing, p parcel) error 
 		Hint: "correct what the index names; files that it has already are kept and not sent again"}
 	switch {
 	case a.status < 300 || retriable(a.status):
+		return busy{errors.New(got), retryAfter(response.Header)}
+	case closed(got):
+		return notYet{no: rule.Refusals{no}}
+	case a.status == http.StatusForbidden && s.proven:
+		// a token that was good has ended, by another clock than ours
+		s.token = ""
 		return errors.New(got)
 	case a.status < 400:
 		no.Rule = rule.IndexElsewhere

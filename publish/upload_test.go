@@ -163,7 +163,7 @@ func TestRunningAgain(t *testing.T) {
 	full := false
 	w := newWorld(t, uploads(func(n int, next http.Handler, w http.ResponseWriter, r *http.Request) {
 		if n == 2 && !full {
-			http.Error(w, "no", http.StatusForbidden)
+			http.Error(w, "no", http.StatusBadRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -202,7 +202,7 @@ func TestASignerThatIsAnotherJob(t *testing.T) {
 	broken := w.job(job())
 	broken.Signer = w.job(noEnvironment()).Signer
 	_, err := broken.Publish(context.Background(), w.approved)
-	refused(t, err, rule.IdentityEnvironment, rule.IdentityEnvironment)
+	refused(t, err, rule.IdentityEnvironment)
 	if w.requests("POST ") != 0 {
 		t.Error("something was sent all the same")
 	}
@@ -320,12 +320,12 @@ func TestEventsTellTheWay(t *testing.T) {
 	for _, e := range w.events {
 		steps = append(steps, e.Step)
 	}
-	want := []publish.Step{publish.Signed, publish.Signed, publish.Sending, publish.Uploaded, publish.Sending, publish.Uploaded,
-		publish.Served, publish.Served}
+	want := []publish.Step{publish.Planned, publish.Signed, publish.Sending, publish.Uploaded,
+		publish.Signed, publish.Sending, publish.Uploaded, publish.Served, publish.Served}
 	if !slices.Equal(want, steps) {
 		t.Fatalf("got %v, want %v", steps, want)
 	}
-	for _, two := range [][]publish.Event{w.events[:2], w.events[6:]} {
+	for _, two := range [][]publish.Event{{w.events[1], w.events[4]}, w.events[7:]} {
 		if two[0].File != wheelName || two[1].File != sdistName {
 			t.Errorf("in another order: %v", two)
 		}

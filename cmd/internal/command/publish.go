@@ -2,8 +2,10 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +16,7 @@ import (
 
 func newPublish(s Streams) *cobra.Command {
 	var f shared
+	var patience time.Duration
 	c := &cobra.Command{
 		Use:   "publish RELEASE",
 		Short: "Upload what was approved, and confirm what the index serves",
@@ -22,7 +25,8 @@ job is a gate and who started and reviewed this run, counts the votes, shows the
 index who it is with the ID token of this GitHub Actions job, signs a publish attestation for
 each file, uploads wheels first and the sdist last, and then downloads every file
 to confirm that the index serves exactly what was approved. It leaves a receipt in
-the store. Run again, it goes on where it ended.
+the store. Run again, it goes on where it ended; what is in doubt, it asks the
+index.
 
 There is no password to give: it runs in a job with "permissions: id-token: write,
 actions: read" and GITHUB_TOKEN, in the environment that the policy names.`,
@@ -32,14 +36,16 @@ actions: read" and GITHUB_TOKEN, in the environment that the policy names.`,
 			if err != nil {
 				return err
 			}
-			return r.publish(c.Context(), s, f)
+			return r.publish(c.Context(), s, f, patience)
 		},
 	}
 	f.bind(c)
+	c.Flags().DurationVar(&patience, "patience", 3*time.Hour,
+		"how `LONG` to try again while the index gives no answer: leaving costs another approval")
 	return c
 }
 
-func (r release) publish(ctx context.Context, s Streams, f shared) error {
+func (r release) publish(ctx context.Context, s Streams, f shared, patience time.Duration) error {
 	token, err := idToken(s)
 	if err != nil {
 		return err
@@ -57,9 +63,13 @@ func (r release) publish(ctx context.Context, s Streams, f shared) error {
 		return err
 	}
 	steps := newSteps(s)
-	job.Progress = steps.event
+	job.Patience, job.Progress = patience, steps.event
 	confirmed, err := job.Publish(ctx, approved)
 	steps.finish()
+	var left publish.Unfinished
+	if errors.As(err, &left) {
+		printer{s.Err}.unfinished(left, own.run)
+	}
 	if err != nil {
 		return err
 	}
@@ -87,6 +97,25 @@ func (r release) witness() (publish.Witness, error) {
 	}
 	publisher, err := r.policy.publisher(r.index)
 	return publish.Witness{Index: index, Publisher: publisher, Verifier: r.policy.verifier}, err
+}
+
+// unfinished says what is up, and who brings up the rest, and how.
+func (p printer) unfinished(u publish.Unfinished, run workflows.Run) {
+	if !u.Known {
+		p.line("unfinished nobody knows yet what is on index %s; nothing was sent", u.Index)
+	} else {
+		p.line("unfinished %d of %s on index %s", len(u.Up), plural(len(u.Up)+len(u.Missing), "file"), u.Index)
+	}
+	for _, name := range u.Up {
+		p.line("  up       %s", name)
+	}
+	if u.Known {
+		for _, name := range u.Missing {
+			p.line("  missing  %s", name)
+		}
+	}
+	p.field("resume", fmt.Sprintf(`%s, who started the run, presses "Re-run failed jobs" at %s: what is up is not sent `+
+		"again. Whoever else presses it counts as who started it, and loses the vote", run.Attempts[0].Actor.Login, run.URL()))
 }
 
 // idToken is the one thing that the environment gives: where this job gets its
@@ -121,41 +150,6 @@ func showReceipt(s Streams, f shared, confirmed publish.Confirmed) error {
 		p.line("    %s", file.Digest)
 	}
 	return nil
-}
-
-// steps shows how far publishing is: bytes in a bar on a terminal, a line for
-// each file elsewhere.
-type steps struct {
-	s    Streams
-	bar  *progress
-	sent map[string]int64
-}
-
-func newSteps(s Streams) *steps { return &steps{s: s, sent: map[string]int64{}} }
-
-func (t *steps) event(e publish.Event) {
-	p := printer{t.s.Err}
-	switch e.Step {
-	case publish.Sending:
-		if !t.s.Terminal {
-			return
-		}
-		if t.bar == nil {
-			t.bar = startProgress(t.s, "upload", -1)
-		}
-		t.bar.add(e.Done - t.sent[e.File])
-		t.sent[e.File] = e.Done
-	case publish.Waiting, publish.NotBurned, publish.Comparing:
-		p.line("%-10s %s", string(e.Step), e.Note)
-	default:
-		p.line("%-10s %s%s", string(e.Step), e.File, sizeText(e.Size))
-	}
-}
-
-func (t *steps) finish() {
-	if t.bar != nil {
-		t.bar.finish()
-	}
 }
 
 func sizeText(n int64) string {

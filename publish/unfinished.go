@@ -1,0 +1,68 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/distgate/distgate/staging"
+)
+
+// Unfinished is the error of a job that ended before the index was seen to serve
+// the whole release: what stands there, as far as the job knows, and why it ended.
+// What stands there is whole files that were approved; running publish again goes
+// on with the others.
+type Unfinished struct {
+	Index   string   `json:"index"`
+	Up      []string `json:"up"`      // names of the files that the index took
+	Missing []string `json:"missing"` // of those that it has not
+	Known   bool     `json:"known"`   // whether the index said so; if not, it was not asked, or gave no answer
+	why     error
+}
+
+// newUnfinished is where a release stands before the index was asked.
+func newUnfinished(index string, s staging.Staged) Unfinished {
+	u := Unfinished{Index: index, Up: []string{}, Missing: []string{}}
+	for _, f := range s.Files() {
+		u.Missing = append(u.Missing, f.File().Name())
+	}
+	return u
+}
+
+// found notes what the index has.
+func (u *Unfinished) found(there map[string]served) {
+	u.Known = true
+	for _, name := range slices.Clone(u.Missing) {
+		if _, ok := there[name]; ok {
+			u.took(name)
+		}
+	}
+}
+
+// took notes that the index took a file.
+func (u *Unfinished) took(name string) {
+	if i := slices.Index(u.Missing, name); i >= 0 {
+		u.Missing = slices.Delete(u.Missing, i, i+1)
+		u.Up = append(u.Up, name)
+	}
+}
+
+func (u Unfinished) because(why error) Unfinished {
+	u.why = why
+	return u
+}
+
+func (u Unfinished) Error() string {
+	if !u.Known {
+		return u.why.Error()
+	}
+	return fmt.Sprintf("%s has %d of %d files: %v", u.Index, len(u.Up), len(u.Up)+len(u.Missing), u.why)
+}
+
+// Unwrap is why the job ended.
+func (u Unfinished) Unwrap() error {
+	if u.why == nil {
+		return errors.New("publish: nothing was done")
+	}
+	return u.why
+}
