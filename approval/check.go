@@ -177,9 +177,13 @@ func newTally(s staging.Staged, run Run, p Policy, now time.Time) (tally, error)
 		return tally{}, err
 	}
 	shown, err := review.Digest()
+	return emptyTally(review, shown, run, p, now), err
+}
+
+func emptyTally(review Review, shown dist.Digest, run Run, p Policy, now time.Time) tally {
 	return tally{review: review, shown: shown, run: run, policy: p, now: now,
 		yes: map[int64]Ballot{}, ended: map[int64]Ballot{}, no: map[dist.Digest]Ballot{},
-		unread: map[dist.Digest]string{}, voters: map[dist.Digest]int64{}, back: map[dist.Digest][]int64{}}, err
+		unread: map[dist.Digest]string{}, voters: map[dist.Digest]int64{}, back: map[dist.Digest][]int64{}}
 }
 
 // tally is the counting of one release's votes.

@@ -57,6 +57,7 @@ const (
 	Uploaded  Step = "uploaded"   // the index took it
 	Waiting   Step = "waiting"    // the index does not serve everything yet
 	Served    Step = "served"     // it was downloaded and is what was approved
+	Comparing Step = "comparing"  // attestations are read again
 	NotBurned Step = "not-burned" // an upload token could not be ended, and runs out by itself
 )
 

@@ -119,6 +119,7 @@ A release goes through the verbs in this order:
     approve   vote for it (or reject it)
     publish   upload what was approved, and confirm what the index serves
     status    where every release stands, and the next command
+    reconcile hold what the index offers against what was released
 
 A refusal names its rule; explain tells the story behind it.`,
 		SilenceUsage: true, SilenceErrors: true,
@@ -135,7 +136,7 @@ A refusal names its rule; explain tells the story behind it.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, verb := range []*cobra.Command{
-		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newStatus(s), newInit(s), newExplain(s),
+		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newStatus(s), newReconcile(s), newInit(s), newExplain(s),
 	} {
 		verb.Args = usage(verb.Args)
 		root.AddCommand(verb)

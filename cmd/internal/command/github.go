@@ -10,6 +10,7 @@ import (
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/publish"
+	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/workflows"
 )
 
@@ -117,17 +118,24 @@ func (r release) ownRun(ctx context.Context, s Streams, token attest.Token) (rel
 	return own, own.environment.Check(r.policy.gate(publisher))
 }
 
-// askRun gathers what GitHub knows of a run of the repository that publishes.
+// askRun asks about a run under the policy that the repository itself has now.
 func (r release) askRun(ctx context.Context, client *workflows.Client, publisher publish.Publisher, id int64) (releaseRun, error) {
+	own, err := askRun(ctx, client, publisher, id, r.staged.Manifest())
+	if err != nil {
+		return releaseRun{}, err
+	}
+	return own, r.policy.onBranch(ctx, client, publisher)
+}
+
+// askRun gathers what GitHub knows of a run of the repository that publishes, and
+// of who started the runs that built the release.
+func askRun(ctx context.Context, client *workflows.Client, publisher publish.Publisher, id int64, m staging.Manifest) (releaseRun, error) {
 	run, err := client.Run(ctx, publisher.Repository, id)
 	if err != nil {
 		return releaseRun{}, err
 	}
 	if strconv.FormatInt(run.RepositoryID, 10) != publisher.RepositoryID {
 		return releaseRun{}, fmt.Errorf("%s: want a run of repository %s, got one of %d", run.URL(), publisher.RepositoryID, run.RepositoryID)
-	}
-	if err := r.policy.onBranch(ctx, client, publisher); err != nil {
-		return releaseRun{}, err
 	}
 	environment, err := client.Environment(ctx, publisher.Repository, publisher.Environment)
 	if err != nil {
@@ -137,7 +145,7 @@ func (r release) askRun(ctx context.Context, client *workflows.Client, publisher
 	if err != nil {
 		return releaseRun{}, err
 	}
-	starters, err := r.starters(ctx, client, run)
+	starters, err := startersOf(ctx, client, run, m)
 	return releaseRun{run: run, environment: environment, facts: approval.Run{URL: run.URL(), Since: run.Attempts[0].Started,
 		Starters: starters, Reviews: copied(reviews, environment)}}, err
 }
@@ -153,12 +161,12 @@ func copied(reviews []workflows.Review, e workflows.Environment) (plain []approv
 	return plain
 }
 
-// starters are the ids of who started the run, or a run that built the release,
+// startersOf are the ids of who started the run, or a run that built the release,
 // in any attempt.
-func (r release) starters(ctx context.Context, client *workflows.Client, run workflows.Run) ([]int64, error) {
+func startersOf(ctx context.Context, client *workflows.Client, run workflows.Run, m staging.Manifest) ([]int64, error) {
 	started := []workflows.Run{run}
 	asked := map[string]bool{run.URL(): true}
-	for _, file := range r.staged.Manifest().Files {
+	for _, file := range m.Files {
 		for _, e := range file.Evidence {
 			repository, id, err := workflows.ParseRunURL(e.Run)
 			if err != nil {

@@ -37,18 +37,19 @@ var Schema []byte
 
 // policyFile is distgate.toml as it is written: one table for each room.
 type policyFile struct {
-	Project  string                `toml:"project"`
-	Build    buildTable            `toml:"build"`
-	Files    filesTable            `toml:"files"`
-	Series   map[string]filesTable `toml:"series"`
-	Roots    []rootTable           `toml:"root"`
-	Index    map[string]indexTable `toml:"index"`
-	Publish  publishTable          `toml:"publish"`
-	Sigstore sigstoreTable         `toml:"sigstore"`
-	GitHub   githubTable           `toml:"github"`
-	Store    storeTable            `toml:"store"`
-	Approval approvalTable         `toml:"approval"`
-	People   map[string][]string   `toml:"people"`
+	Project   string                `toml:"project"`
+	Build     buildTable            `toml:"build"`
+	Files     filesTable            `toml:"files"`
+	Series    map[string]filesTable `toml:"series"`
+	Roots     []rootTable           `toml:"root"`
+	Index     map[string]indexTable `toml:"index"`
+	Publish   publishTable          `toml:"publish"`
+	Sigstore  sigstoreTable         `toml:"sigstore"`
+	GitHub    githubTable           `toml:"github"`
+	Store     storeTable            `toml:"store"`
+	Reconcile reconcileTable        `toml:"reconcile"`
+	Approval  approvalTable         `toml:"approval"`
+	People    map[string][]string   `toml:"people"`
 }
 
 type buildTable struct {
@@ -185,6 +186,9 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 		return err
 	}
 	if err := p.checkStore(); err != nil {
+		return err
+	}
+	if _, err := p.booksBegin(); err != nil {
 		return err
 	}
 	return p.loadRoots(ctx, cache)

@@ -82,6 +82,8 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		"a store in a registry":    {"[github]", "[store]\nregistry = \"ghcr.io/acme/staging\"\nfiles = true\n[github]", true},
 		"a store of files alone":   {"[github]", "[store]\nfiles = true\n[github]", false},
 		"a store that has a tag":   {"[github]", "[store]\nregistry = \"ghcr.io/acme/staging:latest\"\n[github]", false},
+		"books from a day on":      {"[github]", "[reconcile]\nsince = \"2026-11-21\"\n[github]", true},
+		"books from some time on":  {"[github]", "[reconcile]\nsince = \"yesterday\"\n[github]", false},
 		"two forms of root":        {`file = "trusted_root.json"`, `file = "trusted_root.json"` + "\ntuf = \"https://example.org\"", false},
 	} {
 		var value map[string]any

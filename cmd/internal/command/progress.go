@@ -94,7 +94,7 @@ func (t *steps) event(e publish.Event) {
 		t.files, t.bytes = t.files+1, t.bytes+e.Size
 		t.line("%-10s %s%s", string(e.Step), e.File, sizeText(e.Size))
 		t.soFar()
-	case publish.Waiting, publish.NotBurned:
+	case publish.Waiting, publish.NotBurned, publish.Comparing:
 		t.line("%-10s %s", string(e.Step), e.Note)
 	default:
 		t.line("%-10s %s%s", string(e.Step), e.File, sizeText(e.Size))

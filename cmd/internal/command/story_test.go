@@ -73,7 +73,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "run": buildRun, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode, "index": index,
+			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "run": buildRun, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode, "intrude": intrude, "remove": remove, "index": index,
 		}),
 	})
 }
@@ -175,6 +175,17 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	defer file.Close()
 	_, err = file.WriteString(table)
 	ts.Check(err)
+}
+
+// intrude VERSION TAG: somebody uploads a wheel with a stolen token.
+func intrude(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := inWorld(ts).Intrude(context.Background(), args[0], args[1])
+	ts.Check(err)
+}
+
+// remove FILE: somebody deletes a file of the project on the index.
+func remove(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).Index().DeleteFile(world.Project, args[0]))
 }
 
 // project NAME: the index has a project more, with the same publisher.
