@@ -57,6 +57,8 @@ func rooms() []map[ID]string {
 	return []map[ID]string{
 		distStories, attestStories, stagingStories, approvalStories, publishStories, workflowsStories, commandStories,
 		changesStories, reconcileStories,
+		changesStories,
+		templateStories,
 	}
 }
 

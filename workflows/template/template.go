@@ -1,0 +1,194 @@
+// Package template writes what a project begins with: the workflow that releases
+// it, a policy with lines to fill in, and the one job that a build workflow needs.
+//
+//	w, err := template.Read(".github/workflows/wheels.yml", raw)
+//	edit, err := w.Edit()              // attest job in, old publish jobs out
+//	s := template.Setup{…, Build: w.Build("acme/widget", "main")}
+//	files, err := s.Files()            // release.yml, distgate.toml
+//
+// The workflows are the same for everybody but for names: each job has only the
+// permissions that it needs, every action is pinned by its commit, the project's
+// code runs in no job that can sign or publish, and no text of a dispatch or of a
+// release stands in a script. What a [Setup] cannot know is a line of the policy that
+// ends in [FillIn], without a value, so that the policy is refused until it has one.
+//
+// A build workflow is edited as text ([Workflow.Edit]): whole jobs go out, one comes
+// in, and every other byte stays. The result is read again, and must say what the
+// original said of everything else.
+package template
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+// FillIn marks a line of the policy that has no value yet.
+const FillIn = "FILL IN"
+
+// Setup is what the files are written for. Its names go into YAML and TOML, and are
+// held to what GitHub allows.
+type Setup struct {
+	Project    string   // its name on the index; "" leaves a line to fill in
+	Action     string   // distgate itself, "OWNER/REPO@SHA"
+	Repository string   // that publishes, "owner/name"
+	Branch     string   // of it, that releases are started on
+	Workflow   string   // path of the workflow that publishes
+	Indexes    []string // their names; each has an environment of that name
+	Registry   string   // where releases are stored; "" hands them on as an artifact
+	Single     bool     // the workflow that publishes builds as well
+	Build      Build
+	Files      string // the policy's [files] table; "" leaves a line to fill in
+}
+
+// Build is what a policy says of the workflow that builds.
+type Build struct {
+	Repository string   // "owner/name"
+	Workflow   string   // path of the workflow
+	Refs       []string // "refs/heads/main"
+	Labels     []string // of GitHub's runners
+	Artifacts  []string // patterns of names; none is all
+}
+
+// Policy is the path of the policy.
+const Policy = "distgate.toml"
+
+// File is one file of the repository.
+type File struct {
+	Path string
+	Text []byte
+}
+
+//go:embed *.tmpl
+var templates embed.FS
+
+// pins are the actions that the workflows use, each at a commit.
+var pins = map[string]string{
+	"actions/checkout":          "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
+	"actions/upload-artifact":   "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
+	"actions/download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
+	"actions/attest":            "1e69f48acb82d1966a394da916b4c1698aa569d6 # v4.2.2",
+}
+
+// Write writes the workflow that publishes, and a policy to begin with.
+func (s Setup) Write() ([]File, error) {
+	if s.Single {
+		s.Build = Build{Repository: s.Repository, Workflow: s.Workflow, Refs: []string{"refs/heads/" + s.Branch},
+			Labels: []string{attestLabel}, Artifacts: []string{"dist"}}
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	workflow, err := execute("release.yml.tmpl", s)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := execute("distgate.toml.tmpl", s)
+	return []File{{s.Workflow, workflow}, {Policy, policy}}, err
+}
+
+// Name is the project, as a comment has it.
+func (s Setup) Name() string {
+	if s.Project == "" {
+		return "the project"
+	}
+	return s.Project
+}
+
+// Attest is the job that attests, where the same workflow publishes.
+func (s Setup) Attest() attestJob { return attestJob{"attest", []string{"build"}} }
+
+// FilesTable is the [files] table, or where it goes.
+func (s Setup) FilesTable() string {
+	if s.Files == "" {
+		return "[files]                                  # what a release has: this, and no more\n" +
+			"# " + FillIn + ": distgate init --files-from FOLDER prints it, or --files-from pypi:NAME==VERSION\n"
+	}
+	return s.Files
+}
+
+var (
+	repositoryForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
+	workflowForm   = regexp.MustCompile(`^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$`)
+	refForm        = regexp.MustCompile(`^refs/(heads|tags)/[A-Za-z0-9._/*?-]+$`)
+	actionForm     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+@[0-9a-f]{40}$`)
+	nameForm       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	registryForm   = regexp.MustCompile(`^[a-z0-9.:/_-]+$`)
+	labelForm      = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+)
+
+// IsAction reports whether the text is an action at a whole commit.
+func IsAction(text string) bool { return actionForm.MatchString(text) }
+
+// IsRepository reports whether the text is "owner/name".
+func IsRepository(text string) bool { return repositoryForm.MatchString(text) }
+
+// check holds every name to its form. What is not known yet is "" and left out.
+func (s Setup) check() error {
+	for _, row := range []struct {
+		form  *regexp.Regexp
+		want  string
+		texts []string
+	}{
+		{actionForm, "the action as OWNER/REPO@ and the 40 digits of its commit", []string{s.Action}},
+		{repositoryForm, "a repository as OWNER/NAME", []string{s.Repository, s.Build.Repository}},
+		{workflowForm, "a workflow as .github/workflows/NAME.yml", []string{s.Workflow, s.Build.Workflow}},
+		{refForm, "a branch as main", []string{"refs/heads/" + s.Branch}},
+		{refForm, "a ref as refs/heads/main", s.Build.Refs},
+		{labelForm, "the label of a runner as ubuntu-24.04", s.Build.Labels},
+		{nameForm, "the name of an index", s.Indexes},
+		{nameForm, "the name of a project", known(s.Project)},
+		{registryForm, "a repository of a registry as ghcr.io/OWNER/NAME", known(s.Registry)},
+	} {
+		for _, text := range row.texts {
+			if !row.form.MatchString(text) {
+				return fmt.Errorf("want %s, got %.200q", row.want, text)
+			}
+		}
+	}
+	if len(s.Build.Refs) == 0 || len(s.Build.Labels) == 0 || len(s.Indexes) == 0 {
+		return errors.New("want a ref that is built, the label of a runner and an index, got none")
+	}
+	return nil
+}
+
+func known(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
+
+func execute(name string, data any) ([]byte, error) {
+	all, err := template.New(name).Delims("<%", "%>").Funcs(template.FuncMap{
+		"join": strings.Join, "list": list, "pin": pin, "quote": strconv.Quote,
+	}).ParseFS(templates, "*.tmpl")
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = all.ExecuteTemplate(&out, name, data)
+	return out.Bytes(), err
+}
+
+func pin(action string) (string, error) {
+	at, ok := pins[action]
+	if !ok {
+		return "", fmt.Errorf("no pin for %s", action)
+	}
+	return action + "@" + at, nil
+}
+
+// list is an array of TOML.
+func list(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = strconv.Quote(text)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
