@@ -25,7 +25,8 @@ var rooms = map[string][]string{
 	"approval":             {"staging"},
 	"publish":              {"approval"},
 	"workflows":            {"attest", "staging/blob"},
-	"cmd/internal/command": {"publish", "workflows"},
+	"workflows/template":   {"staging/rule"},
+	"cmd/internal/command": {"publish", "workflows", "workflows/template"},
 	"cmd/distgate":         {"cmd/internal/command"},
 
 	"workflows/githubtest": {},
@@ -46,6 +47,7 @@ var library = map[string][]string{
 	"github.com/google/go-github":     {"workflows", "workflows/audit"},
 	"github.com/spf13/cobra":          {"cmd/internal/command", "cmd/sandbox"},
 	"github.com/pelletier/go-toml":    {"cmd/internal/command"},
+	"go.yaml.in/yaml":                 {"workflows/template"},
 }
 
 type listed struct {

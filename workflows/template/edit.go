@@ -2,7 +2,6 @@ package template
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -53,7 +52,10 @@ func (w *Workflow) Edit() (Edit, error) {
 		}
 	}
 	e.Text = w.cut(out, end, in)
-	return e, w.same(e)
+	if err := w.same(e); err != nil {
+		return Edit{}, err
+	}
+	return e, nil
 }
 
 // cut is the text without some lines, and with others in front of the line at.
@@ -109,9 +111,10 @@ func (w *Workflow) free(name string) string {
 // that went and the one that came.
 func (w *Workflow) same(e Edit) error {
 	var was, is map[string]any
-	if err := errors.Join(yaml.Unmarshal(w.raw, &was), yaml.Unmarshal(e.Text, &is)); err != nil {
-		return fmt.Errorf("%s: the edited text is no workflow any more: %w", w.path, err)
+	if err := yaml.Unmarshal(w.raw, &was); err != nil {
+		return fmt.Errorf("%s: %w", w.path, err)
 	}
+	broken := yaml.Unmarshal(e.Text, &is)
 	jobs, _ := was["jobs"].(map[string]any)
 	for _, name := range e.Removed {
 		delete(jobs, name)
@@ -119,7 +122,7 @@ func (w *Workflow) same(e Edit) error {
 	if now, ok := is["jobs"].(map[string]any); ok && e.Added {
 		delete(now, e.Attest)
 	}
-	if !reflect.DeepEqual(was, is) {
+	if broken != nil || !reflect.DeepEqual(was, is) {
 		return w.refuse("jobs written one below the other", "a text that cannot be cut by lines",
 			"write each job as a block of lines of its own, or make the change by hand").Err()
 	}

@@ -1,0 +1,331 @@
+package template_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rhysd/actionlint"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/distgate/distgate/workflows/template"
+)
+
+const action = "distgate/distgate@0123456789abcdef0123456789abcdef01234567"
+
+func setup() template.Setup {
+	return template.Setup{Action: action, Project: "widget", Repository: "acme/widget-release", Branch: "main",
+		Workflow: ".github/workflows/release.yml", Indexes: []string{"pypi", "testpypi"},
+		Build: template.Build{Repository: "acme/widget", Workflow: ".github/workflows/wheels.yml",
+			Refs: []string{"refs/tags/v*"}, Labels: []string{"ubuntu-24.04"}}}
+}
+
+// setups are all the ways to begin.
+func setups() map[string]template.Setup {
+	one, single, registry, unknown := setup(), setup(), setup(), setup()
+	single.Single = true
+	registry.Registry = "ghcr.io/acme/staging"
+	unknown.Project = ""
+	return map[string]template.Setup{"release": one, "single": single, "registry": registry, "unknown": unknown}
+}
+
+func write(t *testing.T, s template.Setup) (workflow, policy []byte) {
+	t.Helper()
+	files, err := s.Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 2 || files[0].Path != s.Workflow || files[1].Path != template.Policy {
+		t.Fatalf("got %v", files)
+	}
+	return files[0].Text, files[1].Text
+}
+
+func lint(t *testing.T, path string, text []byte) {
+	t.Helper()
+	linter, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults, err := linter.Lint(path, text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults {
+		t.Error(f)
+	}
+}
+
+// job is a job as the rules below look at it.
+type job struct {
+	Name        string
+	Permissions map[string]string
+	Environment struct{ Name, URL string }
+	Steps       []struct {
+		Uses, Run string
+		With      map[string]string
+	}
+}
+
+func TestWhatIsWrittenIsLockedDown(t *testing.T) {
+	pinned := regexp.MustCompile(`(?m)^ +(?:- )?(?:id: gate\n +)?uses: (actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|` + regexp.QuoteMeta(action) + `)$`)
+	for name, s := range setups() {
+		t.Run(name, func(t *testing.T) {
+			raw, _ := write(t, s)
+			lint(t, s.Workflow, raw)
+			if uses := strings.Count(string(raw), "uses:"); uses == 0 || uses != len(pinned.FindAll(raw, -1)) {
+				t.Errorf("an action is not pinned in\n%s", raw)
+			}
+			var w struct {
+				Permissions map[string]string
+				Jobs        map[string]job
+			}
+			if err := yaml.Unmarshal(raw, &w); err != nil {
+				t.Fatal(err)
+			}
+			if w.Permissions == nil || len(w.Permissions) > 0 {
+				t.Errorf("permissions: got %v, want {}", w.Permissions)
+			}
+			for _, word := range []string{"cache", "pull_request", "secrets.", "write-all", "inherit"} {
+				if strings.Contains(string(raw), word) {
+					t.Errorf("the workflow has the word %s", word)
+				}
+			}
+			for name, j := range w.Jobs {
+				judge(t, name, j)
+			}
+			publish := w.Jobs["publish"]
+			if publish.Name != "publish ${{ needs.gate.outputs.title }}" || publish.Environment.Name == "" || publish.Environment.URL == "" {
+				t.Errorf("got %+v", publish)
+			}
+		})
+	}
+}
+
+// judge holds a job to its permissions: what signs runs no script.
+func judge(t *testing.T, name string, j job) {
+	want := map[string]map[string]string{
+		"build":   {"contents": "read"},
+		"attest":  {"attestations": "write", "contents": "read", "id-token": "write"},
+		"gate":    {"actions": "read", "attestations": "read", "contents": "read"},
+		"publish": {"actions": "read", "contents": "read", "id-token": "write"},
+	}[name]
+	got := j.Permissions
+	delete(got, "packages")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("job %s: %s", name, diff)
+	}
+	for _, s := range j.Steps {
+		if strings.Contains(s.Run, "${{") {
+			t.Errorf("job %s puts an expression into a script: %s", name, s.Run)
+		}
+		if name != "build" && (s.Run != "" || strings.HasPrefix(s.Uses, "actions/checkout")) {
+			t.Errorf("job %s runs %s%s", name, s.Run, s.Uses)
+		}
+	}
+}
+
+// TestTheActionIsCalledAsItIs holds what the workflows say to distgate's own
+// action.yml, and that to what it promises.
+func TestTheActionIsCalledAsItIs(t *testing.T) {
+	raw, err := os.ReadFile("../../action.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a struct {
+		Inputs, Outputs map[string]map[string]any
+		Runs            struct {
+			Using string
+			Steps []struct {
+				Run, Uses string
+				Env       map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(raw, &a); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range a.Runs.Steps {
+		if strings.Contains(s.Run, "${{") || s.Uses != "" {
+			t.Errorf("a step interpolates into its script, or uses another action: %s%s", s.Run, s.Uses)
+		}
+	}
+	build := a.Runs.Steps[0].Env
+	if build["CGO_ENABLED"] != "0" || !strings.Contains(build["GOFLAGS"], "-mod=readonly") || build["GOSUMDB"] != "sum.golang.org" {
+		t.Errorf("the binary is built with %v", build)
+	}
+	for name, s := range setups() {
+		workflow, _ := write(t, s)
+		var w struct{ Jobs map[string]job }
+		if err := yaml.Unmarshal(workflow, &w); err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range w.Jobs {
+			for _, step := range j.Steps {
+				for input := range step.With {
+					if _, ok := a.Inputs[input]; step.Uses == action && !ok {
+						t.Errorf("%s: the action has no input %s", name, input)
+					}
+				}
+			}
+		}
+		for _, used := range regexp.MustCompile(`steps\.gate\.outputs\.(\w+)`).FindAllSubmatch(workflow, -1) {
+			if _, ok := a.Outputs[string(used[1])]; !ok {
+				t.Errorf("%s: the action has no output %s", name, used[1])
+			}
+		}
+	}
+}
+
+func TestNamesAreHeldToTheirForms(t *testing.T) {
+	for name, change := range map[string]func(*template.Setup){
+		"no action":             func(s *template.Setup) { s.Action = "" },
+		"an action at a tag":    func(s *template.Setup) { s.Action = "distgate/distgate@v1" },
+		"no repository":         func(s *template.Setup) { s.Repository = "" },
+		"another's markup":      func(s *template.Setup) { s.Repository = "acme/widget\"\nfoo" },
+		"a workflow elsewhere":  func(s *template.Setup) { s.Workflow = "release.yml" },
+		"a branch with a quote": func(s *template.Setup) { s.Branch = `ma"in` },
+		"a project of two":      func(s *template.Setup) { s.Project = "a b" },
+		"a label of two lines":  func(s *template.Setup) { s.Build.Labels = []string{"a\nb"} },
+		"no label":              func(s *template.Setup) { s.Build.Labels = nil },
+		"no ref":                func(s *template.Setup) { s.Build.Refs = nil },
+		"no index":              func(s *template.Setup) { s.Indexes = nil },
+		"a registry with words": func(s *template.Setup) { s.Registry = "ghcr.io/Acme Staging" },
+	} {
+		s := setup()
+		change(&s)
+		if files, err := s.Write(); err == nil || len(files) > 0 {
+			t.Errorf("%s was written", name)
+		}
+	}
+}
+
+// golden are the build workflows of testdata, each NAME.yml with NAME.edited.yml.
+func golden(t *testing.T) map[string][2][]byte {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.edited.yml")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(err, paths)
+	}
+	all := map[string][2][]byte{}
+	for _, path := range paths {
+		edited, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was, err := os.ReadFile(strings.Replace(path, ".edited", "", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimSuffix(filepath.Base(path), ".edited.yml")] = [2][]byte{was, edited}
+	}
+	return all
+}
+
+func edit(t *testing.T, raw []byte) (template.Edit, error) {
+	t.Helper()
+	w, err := template.Read(".github/workflows/wheels.yml", raw)
+	if err != nil {
+		return template.Edit{}, err
+	}
+	return w.Edit()
+}
+
+func TestABuildWorkflowIsEditedByWholeJobs(t *testing.T) {
+	for name, c := range golden(t) {
+		t.Run(name, func(t *testing.T) {
+			lint(t, name, c[0])
+			lint(t, name, c[1])
+			e, err := edit(t, c[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(c[1]), string(e.Text)); diff != "" {
+				t.Error(diff)
+			}
+			again, err := edit(t, e.Text)
+			if err != nil || again.Added || len(again.Removed) > 0 || string(again.Text) != string(e.Text) {
+				t.Errorf("edited twice it is another: %+v, %v", again, err)
+			}
+			windows := strings.ReplaceAll(string(c[0]), "\n", "\r\n")
+			if e, err := edit(t, []byte(windows)); err != nil || string(e.Text) != strings.ReplaceAll(string(c[1]), "\n", "\r\n") {
+				t.Errorf("with CRLF: %v\n%q", err, e.Text)
+			}
+			if e, err := edit(t, c[0][:len(c[0])-1]); err != nil || strings.TrimSuffix(string(e.Text), "\n") != strings.TrimSuffix(string(c[1]), "\n") {
+				t.Errorf("without the last line end: %v\n%s", err, e.Text)
+			}
+		})
+	}
+}
+
+func TestWhatAPolicySaysOfABuildWorkflow(t *testing.T) {
+	w, err := template.Read(".github/workflows/wheels.yml", golden(t)["numpy"][0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := template.Build{Repository: "acme/widget", Workflow: ".github/workflows/wheels.yml", Refs: []string{"refs/heads/main"},
+		Labels:    []string{"macos-14", "ubuntu-22.04", "ubuntu-22.04-arm", "ubuntu-24.04", "ubuntu-latest", "windows-2022"},
+		Artifacts: []string{"*-*-*", "sdist"}}
+	if diff := cmp.Diff(want, w.Build("acme/widget", "main")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+const upload = "    steps:\n      - uses: actions/upload-artifact@v7\n"
+
+func TestWhatOnlyAPersonCanTakeApartIsRefused(t *testing.T) {
+	const publish = "    steps:\n      - run: uv publish\n"
+	for name, c := range map[string]struct{ text, says string }{
+		"nothing":                       {"", "1 to"},
+		"no YAML":                       {"jobs: [", "as GitHub reads it"},
+		"no jobs":                       {"on: push\n", "none"},
+		"jobs in a line":                {"jobs: {build: {steps: []}}\n", "one below the other"},
+		"nobody builds":                 {"jobs:\n  test:\n    steps: []\n", "none"},
+		"one builds and publishes":      {"jobs:\n  all:\n" + upload + "      - run: twine upload dist/*\n", "job all, which does both"},
+		"one waits for who publishes":   {"jobs:\n  build:\n" + upload + "  out:\n    needs: build\n" + publish + "  tell:\n    needs: [out]\n    steps: []\n", "job tell, which needs out"},
+		"whoever builds may sign":       {"jobs:\n  build:\n    permissions: {id-token: write}\n" + upload, "id-token: write for job build"},
+		"whoever builds may everything": {"jobs:\n  build:\n    permissions: write-all\n" + upload, "id-token: write for job build"},
+		"all may sign":                  {"permissions: {id-token: write}\njobs:\n  build:\n" + upload, "the whole workflow"},
+		"who builds attests":            {"jobs:\n  build:\n    permissions: {id-token: write}\n" + upload + "      - uses: actions/attest@v4\n", "job build"},
+		"lines that cannot be cut":      {"jobs:\n  build:\n" + upload + "  out:\n    needs: [build,\n\"build\"]\n" + publish, "cut by lines"},
+	} {
+		e, err := edit(t, []byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.says) || len(e.Text) > 0 {
+			t.Errorf("%s: want %q, got %v", name, c.says, err)
+		}
+	}
+}
+
+// FuzzEdit demands that an edited workflow is one that needs no edit any more, and
+// that each of its lines but the new job's is one of the original.
+func FuzzEdit(f *testing.F) {
+	for _, path := range []string{"testdata/numpy.yml", "testdata/small.yml"} {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Add([]byte("jobs:\n a:\n" + upload + "\n b: {needs: a}"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		e, err := edit(t, raw)
+		if err != nil {
+			return
+		}
+		again, err := edit(t, e.Text)
+		if err != nil || string(again.Text) != string(e.Text) {
+			t.Fatalf("%v\n%s", err, e.Text)
+		}
+		was := strings.Split(string(raw), "\n")
+		if lost := slices.IndexFunc(strings.Split(string(e.Text), "\n"), func(line string) bool {
+			return !slices.Contains(was, line)
+		}); lost >= 0 && !e.Added {
+			t.Fatalf("line %d is new in\n%s", lost, e.Text)
+		}
+	})
+}
