@@ -7,6 +7,8 @@ const (
 	PolicyBranch ID = "policy-branch"
 	FileUnknown  ID = "file-unknown"
 	FileThere    ID = "file-there"
+	RunMissing   ID = "run-missing"
+	VersionAsked ID = "version-asked"
 )
 
 var commandStories = map[ID]string{
@@ -23,4 +25,9 @@ reason, which the review then shows.`,
 	FileThere: `Where a staged file would be written, there is a file of that name with other bytes. It is
 not written over: it could be all that somebody has of it, and whoever tries it must know which of the two
 it was. Move it out of the way, or have the files written to another folder.`,
+	RunMissing: `A version was asked for and no run was named, so the run that built it is looked for: one of
+the build workflow that ended well, of a tag of that version, or of a commit whose distgate.lock declares it.
+Nothing is guessed from times or names of branches. Where a build has neither, its number is given with --run.`,
+	VersionAsked: `Whoever starts a release says which version. If the files are of another, either the wrong
+run was named or the build made something else than its tag says, as when an sdist is built of a branch.`,
 }

@@ -56,9 +56,7 @@ func IDs() (ids []ID) {
 func rooms() []map[ID]string {
 	return []map[ID]string{
 		distStories, attestStories, stagingStories, approvalStories, publishStories, workflowsStories, commandStories,
-		changesStories, reconcileStories,
-		changesStories,
-		templateStories,
+		changesStories, reconcileStories, templateStories,
 	}
 }
 

@@ -2,127 +2,97 @@ package command
 
 import (
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/distgate/distgate/attest"
-	"github.com/distgate/distgate/publish"
-	"github.com/distgate/distgate/staging/dist"
-	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/staging"
 )
 
 func newInit(s Streams) *cobra.Command {
 	var file, source string
 	var asJSON bool
+	var f setupFlags
 	c := &cobra.Command{
-		Use:   "init --files-from SOURCE",
-		Short: "Print the policy's [files] table for the files of a release",
-		Long: `Init prints the table of the policy that says which files a release has, for
-files that are there: to be read, and put into distgate.toml. SOURCE is a folder
-of distributions, or a release on an index:
+		Use:   "init",
+		Short: "Begin: the workflows and the policy of a release repository",
+		Long: `Init writes what a release repository needs: the workflow that releases, a policy
+with lines to fill in, CODEOWNERS; and it edits the workflow that builds. It shows
+the change as one diff, and makes it with --write. Then it says what only people
+can do: the settings of PyPI and of the environment. It asks nothing, and needs no
+network. One of these says where the files are built:
+
+    distgate init --into .github/workflows/wheels.yml        in this repository
+    distgate init --built-by acme/widget/.github/workflows/wheels.yml
+    distgate init --all-in-one                               where they are released
+
+In a repository that builds and does not publish, only the build is edited:
+
+    distgate init --into .github/workflows/wheels.yml --released-by acme/release
+
+With --files-from it finds out which files a release has, from the files that are
+there: a folder's, those of a release on an index, or those that a workflow run
+left behind. Alone it prints the policy's [files] table and writes nothing.
 
     distgate init --files-from dist
     distgate init --files-from pypi:numpy==2.4.2
+    distgate init --files-from https://github.com/acme/widget/actions/runs/12169989787
 
 An index other than pypi and testpypi is one of the policy's, by its name there.
 The names alone are read. They prove nothing: the table is what you say.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			names, err := namesFrom(c.Context(), file, source)
-			if err != nil {
-				return err
+			var set staging.FileSet
+			var table []byte
+			if source != "" {
+				names, err := namesFrom(c.Context(), s, file, source)
+				if err != nil {
+					return err
+				}
+				files, err := parseNames(names)
+				if err != nil {
+					return err
+				}
+				if set, table, err = describeFiles(files); err != nil {
+					return err
+				}
 			}
-			files, err := parseNames(names)
-			if err != nil {
-				return err
-			}
-			set, text, err := describeFiles(files)
-			if err != nil {
-				return err
-			}
-			if asJSON {
+			switch {
+			case f.begins():
+				return runBegin(c.Context(), s, f, string(table), asJSON)
+			case source == "":
+				return usagef("say where the files are built, with --into, --built-by or --all-in-one; or with --files-from whose files they are")
+			case asJSON:
 				return emit(s.Out, set)
 			}
-			_, err = s.Out.Write(text)
+			_, err := s.Out.Write(table)
 			return err
 		},
 	}
-	c.Flags().StringVar(&source, "files-from", "", "a `SOURCE` of file names: DIR, or INDEX:PROJECT==VERSION")
-	c.Flags().StringVar(&file, "policy", defaultPolicy, "the policy `FILE`, for an index that it names")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the table as JSON")
+	c.Flags().StringVar(&f.into, "into", "", "edit this `WORKFLOW`, which builds: it attests, and publishes no more")
+	c.Flags().StringVar(&f.releasedBy, "released-by", "", "the `REPOSITORY` that publishes, if it is not this one")
+	c.Flags().StringVar(&f.builtBy, "built-by", "", "the `WORKFLOW` of another repository that builds, as OWNER/NAME/.github/workflows/FILE")
+	c.Flags().BoolVar(&f.allInOne, "all-in-one", false, "one workflow builds and publishes")
+	c.Flags().StringVar(&f.action, "action", "", "distgate's `ACTION` at a commit, as OWNER/NAME@COMMIT (default: what this binary was built of)")
+	c.Flags().StringVar(&f.repository, "repository", "", "this `REPOSITORY` on GitHub (default: what the remote origin says)")
+	c.Flags().StringVar(&f.project, "project", "", "the project's `NAME` on the index (default: what pyproject.toml says)")
+	c.Flags().StringArrayVar(&f.indexes, "index", []string{"pypi"}, "an index to release to, by `NAME` (repeatable)")
+	c.Flags().StringVar(&f.registry, "registry", "", "keep releases in this OCI `REGISTRY`, as ghcr.io/acme/staging")
+	c.Flags().StringArrayVar(&f.owners, "owner", nil, "`WHO` must look at changes of the gate, as @acme/release (repeatable)")
+	c.Flags().BoolVar(&f.write, "write", false, "write the files, and not the diff alone")
+	c.Flags().StringVar(&source, "files-from", "", "a `SOURCE` of file names: DIR, INDEX:PROJECT==VERSION, or a run's address")
+	c.Flags().StringVar(&file, "policy", defaultPolicy, "the policy `FILE`, for what it says of indexes and GitHub")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the facts as JSON")
 	return c
 }
 
-// namesFrom lists the distributions of a folder, or of a release on an index.
-func namesFrom(ctx context.Context, file, source string) (names []string, err error) {
-	if index, release, ok := strings.Cut(source, ":"); ok {
-		if project, version, ok := strings.Cut(release, "=="); ok {
-			return namesOn(ctx, file, index, project, version)
-		}
-	}
-	if source == "" {
-		return nil, usagef("name the files with --files-from: a folder, or pypi:PROJECT==VERSION")
-	}
-	if info, err := os.Stat(source); err == nil && !info.IsDir() {
-		return nil, usagef(source + " is a file; name the folder of all the release's files")
-	}
-	found, err := attest.Find([]string{source}, nil)
+func runBegin(ctx context.Context, s Streams, f setupFlags, files string, asJSON bool) error {
+	b, err := begin(ctx, f, files)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, path := range found.Distributions {
-		names = append(names, filepath.Base(path))
+	if asJSON {
+		return emit(s.Out, b)
 	}
-	return names, nil
-}
-
-// namesOn asks an index. PyPI and TestPyPI need no policy, so that one can begin
-// with their releases.
-func namesOn(ctx context.Context, file, name, project, version string) ([]string, error) {
-	p := policy{file: file, from: inFolder(filepath.Dir(file))}
-	if name != "pypi" && name != "testpypi" {
-		raw, err := p.read(ctx, filepath.Base(file))
-		if err != nil {
-			return nil, policyFault(err)
-		}
-		if err := decodePolicy(file, raw, &p.table); err != nil {
-			return nil, usageError{err}
-		}
-		if name, err = p.indexName(name); err != nil {
-			return nil, err
-		}
-	}
-	index, err := p.index(name)
-	if err != nil {
-		return nil, err
-	}
-	normal, err := dist.NormalizeName(project)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	v, err := dist.ParseVersion(version)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return publish.Names(ctx, index, normal, v)
-}
-
-// parseNames reads all of the names, and refuses all that are none.
-func parseNames(names []string) (files []dist.Filename, err error) {
-	var no rule.Refusals
-	for _, name := range names {
-		f, err := dist.ParseFilename(name)
-		var refused rule.Refusals
-		if errors.As(err, &refused) {
-			no = append(no, refused...)
-		} else if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
-	return files, no.Err()
+	printer{s.Out}.beginning(b)
+	return nil
 }

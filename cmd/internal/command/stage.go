@@ -19,7 +19,7 @@ import (
 func newStage(s Streams) *cobra.Command {
 	var f shared
 	var from source
-	var index string
+	var index, version string
 	c := &cobra.Command{
 		Use:   "stage [DIR]",
 		Short: "Put a verified release into the store",
@@ -34,26 +34,45 @@ release; nothing is left out unless the policy says so.
     distgate stage --run 12169989787 --run 12170000001
 
 Of several runs the later wins where both have a file, and all must be of one
-source commit. In a job of the build repository, the job's own run is taken.`,
+source commit. With --version the release must be of that version, and where neither
+a folder nor a run is named, the newest run is taken that built it: of its tag, or of
+a commit whose distgate.lock declares it. Otherwise, in a job of the build repository,
+the job's own run is taken.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			from.dirs = args
+			if version != "" {
+				var err error
+				if from.version, err = dist.ParseVersion(version); err != nil {
+					return usageError{err}
+				}
+			}
 			return runStage(c.Context(), s, f, from, index)
 		},
 	}
 	f.bind(c)
 	c.Flags().StringArrayVar(&from.runs, "run", nil, "take the artifacts of this run, by its `ID` or address (repeatable)")
+	c.Flags().StringVar(&version, "version", "", "the `VERSION` that the release must be of")
 	c.Flags().StringVar(&index, "index", "", "the index to release to, by its `NAME` in the policy")
 	return c
 }
 
 // source is where the files of a release come from: a folder, or workflow runs.
-type source struct{ dirs, runs []string }
+type source struct {
+	dirs, runs []string
+	version    dist.Version // that they must be of; zero is any
+}
 
-// in is the source, which in a job of the build repository is its own run
-// unless another is named.
-func (from source) in(s Streams, repository string) (source, error) {
-	if len(from.dirs)+len(from.runs) == 0 && s.Env("GITHUB_REPOSITORY") == repository && s.Env("GITHUB_RUN_ID") != "" {
+// in is the source, which is found where none is named: by the version, or else
+// it is the own run of a job of the build repository.
+func (from source) in(ctx context.Context, s Streams, p policy) (_ source, err error) {
+	switch {
+	case len(from.dirs)+len(from.runs) > 0:
+	case !from.version.IsZero():
+		if from.runs, err = p.findRun(ctx, s, from.version); err != nil {
+			return from, err
+		}
+	case s.Env("GITHUB_REPOSITORY") == p.table.Build.Repository && s.Env("GITHUB_RUN_ID") != "":
 		from.runs = []string{s.Env("GITHUB_RUN_ID")}
 	}
 	if (len(from.dirs) == 0) == (len(from.runs) == 0) {
@@ -67,7 +86,7 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 	if err != nil {
 		return err
 	}
-	if from, err = from.in(s, p.table.Build.Repository); err != nil {
+	if from, err = from.in(ctx, s, p); err != nil {
 		return err
 	}
 	if index, err = p.indexName(index); err != nil {
@@ -90,6 +109,9 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 		staged, err = p.stageRuns(ctx, s, store, must, verifier, from.runs)
 	} else {
 		staged, err = stageFolder(ctx, s, store, must, verifier, from.dirs[0])
+	}
+	if err == nil {
+		err = from.mustBe(staged.Manifest())
 	}
 	if err != nil {
 		return err

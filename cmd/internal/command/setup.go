@@ -1,0 +1,445 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/distgate/distgate/workflows/template"
+)
+
+// setupFlags are what init takes to begin a release repository. Of into, builtBy
+// and allInOne one is given: where the files are built.
+type setupFlags struct {
+	into       string // a workflow of this repository
+	releasedBy string // another repository, where the workflow into is not of the one that publishes
+	builtBy    string // OWNER/REPO/.github/workflows/NAME.yml, of another repository
+	allInOne   bool
+	action     string
+	repository string
+	project    string
+	indexes    []string
+	registry   string
+	owners     []string
+	write      bool
+}
+
+// begins tells whether a repository is to be set up.
+func (f setupFlags) begins() bool { return f.into != "" || f.builtBy != "" || f.allInOne }
+
+func (f setupFlags) check() error {
+	modes := 0
+	for _, given := range []bool{f.into != "", f.builtBy != "", f.allInOne} {
+		if given {
+			modes++
+		}
+	}
+	switch {
+	case modes > 1:
+		return usagef("the files are built in one place: give --into, --built-by or --all-in-one, one of them")
+	case f.releasedBy != "" && f.into == "":
+		return usagef("--released-by goes with --into: it is for the repository that builds and does not publish")
+	}
+	return nil
+}
+
+// fileChange is one file of the repository, as it is and as it is to be.
+type fileChange struct {
+	Path string `json:"path"` // with slashes, below the top of the repository
+	Was  string `json:"was,omitempty"`
+	Text string `json:"text"`
+}
+
+// beginning is what init has to say: what it writes, and what people do then.
+type beginning struct {
+	Changes     []fileChange `json:"changes"`
+	Kept        []string     `json:"kept,omitempty"` // that init would write, and are there already
+	FillIn      []string     `json:"fillIn,omitempty"`
+	Removed     []string     `json:"removedJobs,omitempty"`
+	Publishers  []publisher  `json:"publishers,omitempty"`
+	Environment []gateOf     `json:"environments,omitempty"`
+	Written     bool         `json:"written"`
+}
+
+// publisher is what an index is told of the job that publishes: its four fields.
+type publisher struct {
+	At          string `json:"at"` // the page to fill in
+	Owner       string `json:"owner"`
+	Repository  string `json:"repository"`
+	Workflow    string `json:"workflow"`
+	Environment string `json:"environment"`
+}
+
+// gateOf is how an environment is set.
+type gateOf struct {
+	At       string   `json:"at"`
+	Name     string   `json:"name"`
+	Branches []string `json:"branches"`
+}
+
+// begin works out what is written, and writes it if the flags say so.
+func begin(ctx context.Context, f setupFlags, files string) (b beginning, err error) {
+	if err := f.check(); err != nil {
+		return b, err
+	}
+	repo, err := findCheckout(ctx, f)
+	if err != nil {
+		return b, err
+	}
+	s := template.Setup{Project: f.project, Repository: repo.name, Branch: repo.branch, Workflow: ".github/workflows/release.yml",
+		Indexes: f.indexes, Registry: f.registry, Single: f.allInOne, Files: files}
+	if f.into != "" {
+		if err := b.edit(repo, f, &s); err != nil {
+			return b, err
+		}
+	}
+	if f.releasedBy == "" {
+		if err := b.gate(repo, f, s); err != nil {
+			return b, err
+		}
+	}
+	if f.write {
+		b.Written = true
+		err = repo.write(b.Changes)
+	}
+	return b, err
+}
+
+// edit is what becomes of the workflow that builds.
+func (b *beginning) edit(repo checkout, f setupFlags, s *template.Setup) error {
+	at, err := repo.below(f.into)
+	if err != nil {
+		return err
+	}
+	raw, err := repo.read(at)
+	if err != nil {
+		return err
+	}
+	w, err := template.Read(at, raw)
+	if err != nil {
+		return err
+	}
+	edited, err := w.Edit()
+	if err != nil {
+		return err
+	}
+	b.Removed = edited.Removed
+	b.change(at, raw, edited.Text)
+	s.Build = w.Build(repo.name, repo.branch)
+	if at == s.Workflow {
+		s.Workflow = path.Dir(at) + "/distgate.yml"
+	}
+	return nil
+}
+
+func (b *beginning) change(at string, was, text []byte) {
+	if !bytes.Equal(was, text) {
+		b.Changes = append(b.Changes, fileChange{at, string(was), string(text)})
+	}
+}
+
+// gate is what the repository gets that publishes.
+func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err error) {
+	if s.Action, err = ownPin(f.action); err != nil {
+		return err
+	}
+	if f.builtBy != "" {
+		builder, file, ok := strings.Cut(f.builtBy, "/.github/")
+		if !ok {
+			return usagef("--built-by: want OWNER/REPO/.github/workflows/NAME.yml, got " + f.builtBy)
+		}
+		s.Build = template.Build{Repository: builder, Workflow: ".github/" + file, Refs: []string{"refs/tags/v*"}, Labels: []string{"ubuntu-24.04"}}
+	}
+	if s.Project == "" {
+		s.Project = repo.project()
+	}
+	files, err := s.Write()
+	if err != nil {
+		return usageError{err}
+	}
+	for _, file := range files {
+		was, err := repo.read(file.Path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			b.change(file.Path, nil, file.Text)
+		case err != nil:
+			return err
+		case !bytes.Equal(was, file.Text):
+			b.Kept = append(b.Kept, file.Path)
+		}
+	}
+	b.FillIn = fillIns(files[len(files)-1])
+	b.tell(s)
+	return b.owners(repo, f.owners)
+}
+
+// fillIns are the lines of the policy that a person fills in.
+func fillIns(policy template.File) (lines []string) {
+	for i, line := range strings.Split(string(policy.Text), "\n") {
+		if key, what, ok := strings.Cut(line, "# "+template.FillIn); ok {
+			key, _, _ = strings.Cut(key, " =")
+			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s:%d %s", policy.Path, i+1, key))+what)
+		}
+	}
+	return lines
+}
+
+// tell says what is set where no file can.
+func (b *beginning) tell(s template.Setup) {
+	owner, name, _ := strings.Cut(s.Repository, "/")
+	for _, index := range s.Indexes {
+		at := "the index " + index
+		if host, ok := map[string]string{"pypi": "https://pypi.org", "testpypi": "https://test.pypi.org"}[index]; ok {
+			at = host + "/manage/project/" + s.Project + "/settings/publishing/"
+			if s.Project == "" {
+				at = host + "/manage/projects/"
+			}
+		}
+		b.Publishers = append(b.Publishers, publisher{at, owner, name, path.Base(s.Workflow), index})
+		b.Environment = append(b.Environment, gateOf{"https://github.com/" + s.Repository + "/settings/environments", index, []string{s.Branch}})
+	}
+}
+
+// guarded are what a change of the gate is a change of.
+var guarded = []string{"/.github/", "/distgate.toml", "/allowed_signers"}
+
+// owners adds to CODEOWNERS who must look at a change of the gate. The last
+// pattern that fits a file counts, so they stand at the end.
+func (b *beginning) owners(repo checkout, owners []string) error {
+	if len(owners) == 0 {
+		owner, _, _ := strings.Cut(repo.name, "/")
+		owners = []string{"@" + owner}
+	}
+	for _, at := range []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"} {
+		was, err := repo.read(at)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		b.change(at, was, owned(was, owners))
+		return nil
+	}
+	b.change(".github/CODEOWNERS", nil, owned(nil, owners))
+	return nil
+}
+
+func owned(was []byte, owners []string) []byte {
+	text := bytes.Clone(was)
+	for _, what := range guarded {
+		if regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + `\s`).Match(was) {
+			continue
+		}
+		if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+			text = append(text, '\n')
+		}
+		text = fmt.Appendf(text, "%s %s\n", what, strings.Join(owners, " "))
+	}
+	return text
+}
+
+// ownPin is distgate itself, at the commit that the workflows use: the one that
+// is named, or else the one that this binary was built of.
+func ownPin(named string) (string, error) {
+	if named != "" {
+		if !template.IsAction(named) {
+			return "", usagef("--action: want OWNER/REPO@ and the 40 digits of a commit, got " + named)
+		}
+		return named, nil
+	}
+	info, _ := debug.ReadBuildInfo()
+	if at, ok := pinOf(info); ok {
+		return at, nil
+	}
+	return "", usagef("this distgate does not know the commit that it was built of; name the action that the workflows " +
+		"use with --action OWNER/REPO@COMMIT, all 40 digits of it")
+}
+
+// pinOf is the commit of a build of a clean checkout.
+func pinOf(info *debug.BuildInfo) (string, bool) {
+	if info == nil {
+		return "", false
+	}
+	set := map[string]string{}
+	for _, s := range info.Settings {
+		set[s.Key] = s.Value
+	}
+	repository, ok := strings.CutPrefix(info.Main.Path, "github.com/")
+	at := repository + "@" + set["vcs.revision"]
+	return at, ok && set["vcs.modified"] == "false" && template.IsAction(at)
+}
+
+// checkout is the repository that init runs in.
+type checkout struct {
+	top    string // folder
+	name   string // "owner/name" on GitHub
+	branch string // that releases are started on
+}
+
+// findCheckout asks git where it is, what origin is called, and which branch is
+// its default. It needs no network.
+func findCheckout(ctx context.Context, f setupFlags) (checkout, error) {
+	top, err := git(ctx, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return checkout{}, usagef("init writes into a git repository, and this folder is of none: git init")
+	}
+	c := checkout{top: top, name: f.repository, branch: "main"}
+	if c.name == "" {
+		remote, err := git(ctx, "remote", "get-url", "origin")
+		if err != nil {
+			return c, usagef("the repository has no remote origin to learn its name from: " +
+				"git remote add origin https://github.com/OWNER/NAME, or --repository OWNER/NAME")
+		}
+		c.name = githubName(remote)
+	}
+	if !template.IsRepository(c.name) {
+		return c, usagef("want a repository on GitHub as OWNER/NAME, got " + orNothing(c.name) + "; name it with --repository")
+	}
+	if head, err := git(ctx, "symbolic-ref", "--short", "refs/remotes/origin/HEAD"); err == nil {
+		c.branch = strings.TrimPrefix(head, "origin/")
+	} else if head, err := git(ctx, "symbolic-ref", "--short", "HEAD"); err == nil {
+		c.branch = head
+	}
+	return c, nil
+}
+
+// git runs a command of git in this folder, and returns its line.
+func git(ctx context.Context, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "git", args...).Output()
+	return strings.TrimSuffix(string(out), "\n"), err
+}
+
+var githubRemote = regexp.MustCompile(`^(?:https://(?:[^@/]+@)?github\.com/|ssh://git@github\.com/|git@github\.com:)([^/]+/[^/]+?)(?:\.git)?/?$`)
+
+// githubName is "owner/name" of an address of GitHub, or nothing.
+func githubName(remote string) string {
+	if m := githubRemote.FindStringSubmatch(remote); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// below is a path as the repository has it.
+func (c checkout) below(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	if abs, err = filepath.EvalSymlinks(abs); err != nil {
+		return "", err
+	}
+	at, err := filepath.Rel(c.top, abs)
+	if err != nil || !filepath.IsLocal(at) {
+		return "", usagef(name + " is not a file of the repository " + c.top)
+	}
+	return filepath.ToSlash(at), nil
+}
+
+func (c checkout) read(at string) ([]byte, error) {
+	file, err := os.Open(filepath.Join(c.top, filepath.FromSlash(at)))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxPolicyFile+1))
+}
+
+// project is the name in pyproject.toml, if there is one.
+func (c checkout) project() string {
+	var file struct{ Project struct{ Name string } }
+	raw, err := c.read("pyproject.toml")
+	if err != nil || toml.Unmarshal(raw, &file) != nil {
+		return ""
+	}
+	return file.Project.Name
+}
+
+// write writes each file that is still as it was read.
+func (c checkout) write(changes []fileChange) error {
+	for _, ch := range changes {
+		at := filepath.Join(c.top, filepath.FromSlash(ch.Path))
+		was, err := c.read(ch.Path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if string(was) != ch.Was {
+			return fmt.Errorf("%s was changed meanwhile; run init again", ch.Path)
+		}
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(at, []byte(ch.Text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginning shows the change as one diff, and then what only people can do.
+func (p printer) beginning(b beginning) {
+	for _, ch := range b.Changes {
+		from := "a/" + ch.Path
+		if ch.Was == "" {
+			from = "/dev/null"
+		}
+		text := diff.Diff(from, []byte(ch.Was), "b/"+ch.Path, []byte(ch.Text))
+		for line := range strings.Lines(string(text)) {
+			p.line("%s", strings.TrimRight(line, "\r\n"))
+		}
+	}
+	p.line("")
+	for _, ch := range b.Changes {
+		p.line("%-10s %s", map[bool]string{true: "wrote", false: "to write"}[b.Written], ch.Path)
+	}
+	for _, at := range b.Kept {
+		p.line("kept       %s, which is there already; move it away to have it written anew", at)
+	}
+	if len(b.Changes)+len(b.Kept) == 0 {
+		p.line("done       everything is as init writes it")
+	}
+	if !b.Written && len(b.Changes) > 0 {
+		p.field("next", "read it, and run the same again with --write")
+	}
+	p.settings(b)
+}
+
+func (p printer) settings(b beginning) {
+	for _, text := range b.FillIn {
+		p.line("fill in    %s", text)
+	}
+	for _, e := range b.Environment {
+		p.line("\nenvironment %s, at\n  %s", e.Name, e.At)
+		p.field("reviewers", "required: the people of the policy")
+		p.field("self", `tick "Prevent self-review"`)
+		p.field("bypass", `untick "Allow administrators to bypass configured protection rules"`)
+		p.field("branches", `"Selected branches and tags": `+strings.Join(e.Branches, ", ")+", and no other")
+	}
+	for _, u := range b.Publishers {
+		p.line("\ntrusted publisher, at\n  %s", u.At)
+		for _, row := range [][2]string{{"Owner", u.Owner}, {"Repository name", u.Repository}, {"Workflow name", u.Workflow},
+			{"Environment name", u.Environment}} {
+			p.line("  %-18s%s", row[0], row[1])
+		}
+		p.line("  remove the old publisher: until then it is a side door")
+	}
+	if slices.ContainsFunc(b.Changes, func(ch fileChange) bool { return path.Base(ch.Path) == "CODEOWNERS" }) {
+		p.line("\nCODEOWNERS, and a ruleset for the branch")
+		p.field("owners", "people or teams, as @acme/release; the name of an organization alone is neither")
+		p.field("ruleset", "require a pull request and a review by code owners, block force pushes")
+	}
+}
