@@ -28,6 +28,7 @@ type Review struct {
 	Files       []File             `json:"files"` // by name
 	Bytes       int64              `json:"bytes"` // all files together
 	LeftOut     []staging.LeaveOut `json:"leftOut"`
+	Origin      staging.Origin     `json:"origin"`
 	Policy      staging.PolicyLock `json:"policy"`
 	Roots       []dist.Digest      `json:"roots"`
 	Voting      Voting             `json:"voting"`
@@ -70,7 +71,7 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 	}
 	r := Review{
 		Release: s.Digest(), Project: m.Project, Version: m.Version, Index: m.Index, Environment: m.Environment,
-		Source: m.Source, Hosted: m.Hosted, Policy: m.Policy, Roots: m.Roots,
+		Source: m.Source, Hosted: m.Hosted, Origin: m.Origin, Policy: m.Policy, Roots: m.Roots,
 		LeftOut: append([]staging.LeaveOut{}, m.LeftOut...),
 		Voting:  p.voting(),
 	}

@@ -42,6 +42,7 @@ func TestShow(t *testing.T) {
 		Files:   []approval.File{{File: m.Files[0], Tags: "py3-none-any"}},
 		Bytes:   m.Files[0].Size,
 		LeftOut: []staging.LeaveOut{},
+		Origin:  staging.Origin{Artifacts: []staging.Artifact{}, Replaced: []staging.Replacement{}},
 		Policy:  m.Policy,
 		Roots:   m.Roots,
 		Voting:  approval.Voting{Need: 2, Roads: []approval.Road{approval.Signed}, MaxAge: 604800, People: w.policy.People},

@@ -25,6 +25,7 @@ type Manifest struct {
 	Hosted      attest.Hosted `json:"hosted"` // what was proven of the machines
 	Files       []File        `json:"files"`  // by name
 	LeftOut     []LeaveOut    `json:"leftOut"`
+	Origin      Origin        `json:"origin"`
 	Policy      PolicyLock    `json:"policy"`
 	Roots       []dist.Digest `json:"roots"` // the trusted roots that the evidence stands on
 }
@@ -84,6 +85,7 @@ func (m Manifest) Encode() ([]byte, error) {
 	if m.LeftOut == nil {
 		m.LeftOut = []LeaveOut{}
 	}
+	m.Origin = m.Origin.sorted()
 	return encode(m, "  ", maxManifest)
 }
 
@@ -108,7 +110,7 @@ func (m Manifest) check() error {
 	case len(m.Roots) == 0 || !ascending(m.Roots, dist.Digest.Hex):
 		return errors.New("no sorted roots")
 	}
-	if err := m.Policy.check(); err != nil {
+	if err := errors.Join(m.Policy.check(), m.Origin.check()); err != nil {
 		return err
 	}
 	for _, f := range m.Files {
@@ -164,6 +166,7 @@ func (m Manifest) clone() Manifest {
 		m.Files[i].Evidence = slices.Clone(m.Files[i].Evidence)
 	}
 	m.LeftOut = slices.Clone(m.LeftOut)
+	m.Origin.Artifacts, m.Origin.Replaced = slices.Clone(m.Origin.Artifacts), slices.Clone(m.Origin.Replaced)
 	m.Policy.Files = slices.Clone(m.Policy.Files)
 	m.Roots = slices.Clone(m.Roots)
 	return m

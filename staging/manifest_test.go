@@ -51,7 +51,7 @@ func TestTheOneEncoding(t *testing.T) {
 	m, err := Decode("manifest", raw)
 	check(t, err)
 	want := example()
-	want.LeftOut = []LeaveOut{}
+	want.LeftOut, want.Origin = []LeaveOut{}, Origin{Artifacts: []Artifact{}, Replaced: []Replacement{}}
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Error(diff)
 	}

@@ -44,7 +44,7 @@ func Open(ctx context.Context, s *Store, release dist.Digest, p Policy, v *attes
 	if err := verdict.Err(); err != nil {
 		return Staged{}, err
 	}
-	a, err := newArtifact(p, verdict.Verified())
+	a, err := newArtifact(p, verdict.Verified(), m.Origin)
 	if err != nil {
 		return Staged{}, err
 	}
@@ -73,6 +73,17 @@ func samePolicy(staged, today PolicyLock) error {
 		}
 	}
 	return no.Err()
+}
+
+// Candidates reads a release back as what it was before it was verified: every
+// file with its bundles, hashed again. Nothing of it is proven, and whoever wants
+// it in a release must have it verified again.
+func (s *Store) Candidates(ctx context.Context, release dist.Digest) ([]attest.Candidate, error) {
+	_, m, err := s.manifest(ctx, release)
+	if err != nil {
+		return nil, err
+	}
+	return s.candidates(ctx, m)
 }
 
 // candidates reads back everything that the manifest names. All that is

@@ -54,6 +54,11 @@ func (s Staged) Reader(name string) (io.ReadCloser, error) {
 // files under the same policy give the same release digest, whenever and in
 // whatever order they came; a release that is there already is left as it is.
 func Stage(ctx context.Context, s *Store, p Policy, v attest.Verdict) (Staged, error) {
+	return StageFrom(ctx, s, p, v, Origin{})
+}
+
+// StageFrom is [Stage] for files that came by a way that the manifest is to tell.
+func StageFrom(ctx context.Context, s *Store, p Policy, v attest.Verdict, from Origin) (Staged, error) {
 	if s == nil {
 		return Staged{}, errors.New("staging: no store")
 	}
@@ -66,7 +71,7 @@ func Stage(ctx context.Context, s *Store, p Policy, v attest.Verdict) (Staged, e
 	if err := v.Err(); err != nil {
 		return Staged{}, err
 	}
-	a, err := newArtifact(p, v.Verified())
+	a, err := newArtifact(p, v.Verified(), from)
 	if err != nil {
 		return Staged{}, err
 	}
@@ -122,11 +127,11 @@ func (a artifact) staged(s *Store) Staged {
 }
 
 // newArtifact judges the files as one release and works out its artifact.
-func newArtifact(p Policy, files []attest.Verified) (artifact, error) {
+func newArtifact(p Policy, files []attest.Verified, from Origin) (artifact, error) {
 	slices.SortFunc(files, func(a, b attest.Verified) int {
 		return strings.Compare(a.File().Name(), b.File().Name())
 	})
-	m, err := newManifest(p, files)
+	m, err := newManifest(p, files, from)
 	if err != nil {
 		return artifact{}, err
 	}
@@ -169,7 +174,7 @@ func distinct(files []attest.Verified) (bundles []attest.Bundle) {
 }
 
 // newManifest says what the proofs prove, if the files are one release.
-func newManifest(p Policy, files []attest.Verified) (Manifest, error) {
+func newManifest(p Policy, files []attest.Verified, from Origin) (Manifest, error) {
 	members, err := judge(p, files)
 	if err != nil {
 		return Manifest{}, err
@@ -178,7 +183,7 @@ func newManifest(p Policy, files []attest.Verified) (Manifest, error) {
 	m := Manifest{
 		Project: p.Project, Version: members[0].name.Version.String(), Index: p.Index, Environment: p.Environment,
 		Source: Source{source.Repository, source.RepositoryID, source.Commit, source.Ref},
-		Hosted: p.Build.Hosted, LeftOut: slices.Clone(p.LeaveOut), Policy: p.lock(),
+		Hosted: p.Build.Hosted, LeftOut: slices.Clone(p.LeaveOut), Origin: from.sorted(), Policy: p.lock(),
 	}
 	roots := map[dist.Digest]bool{}
 	for i, f := range files {

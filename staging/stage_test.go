@@ -75,6 +75,7 @@ func TestTheManifestSaysWhatWasProven(t *testing.T) {
 		Project: "widget", Version: "1.0", Index: "https://upload.pypi.org/legacy/", Environment: "pypi",
 		Source: Source{"https://github.com/acme/widget", w.claims.RepositoryID, w.claims.SHA, "refs/tags/v1.0"},
 		Hosted: attest.Certificate, LeftOut: w.policy.LeaveOut,
+		Origin: Origin{Artifacts: []Artifact{}, Replaced: []Replacement{}},
 		Policy: PolicyLock{
 			Digest: dist.Sum([]byte(toml.Hex() + "  distgate.toml\n" + signers.Hex() + "  keys/allowed_signers\n")),
 			Files:  []PolicyLockFile{{"distgate.toml", toml, 19}, {"keys/allowed_signers", signers, 35}},

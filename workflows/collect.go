@@ -105,16 +105,32 @@ func (c *Client) Collect(
 		}
 	}
 	chosen := choose(runs, listed, what.Artifacts)
+	got, err := c.Fetch(ctx, chosen.chosen, what, into, progress)
+	if err != nil {
+		return Collected{}, err
+	}
+	got.Superseded = chosen.superseded
+	if len(chosen.refused) > 0 {
+		got.Candidates = append(got.Candidates, attest.Candidate{Refused: chosen.refused})
+	}
+	return got, nil
+}
+
+// Fetch is [Client.Collect] of artifacts that are known by id and digest: what an
+// artifact is now called, and whether a newer one has its name, is not asked.
+func (c *Client) Fetch(
+	ctx context.Context, artifacts []Artifact, what Selection, into *blob.Store, progress func(Event),
+) (Collected, error) {
+	if into == nil {
+		return Collected{}, errors.New("fetch: no store")
+	}
 	work := &collector{client: c, what: what, into: into, progress: oneByOne(progress)}
-	contents, err := work.all(ctx, chosen.chosen)
+	contents, err := work.all(ctx, artifacts)
 	if err != nil {
 		return Collected{}, err
 	}
 	got := merge(contents)
-	got.Artifacts, got.Superseded = chosen.chosen, chosen.superseded
-	if len(chosen.refused) > 0 {
-		got.Candidates = append(got.Candidates, attest.Candidate{Refused: chosen.refused})
-	}
+	got.Artifacts = artifacts
 	return got, nil
 }
 

@@ -2,13 +2,15 @@ package rule
 
 // The rules that the command judges by itself.
 const (
-	PolicyKey    ID = "policy-key"
-	PolicyValue  ID = "policy-value"
-	PolicyBranch ID = "policy-branch"
-	FileUnknown  ID = "file-unknown"
-	FileThere    ID = "file-there"
-	RunMissing   ID = "run-missing"
-	VersionAsked ID = "version-asked"
+	PolicyKey     ID = "policy-key"
+	PolicyValue   ID = "policy-value"
+	PolicyBranch  ID = "policy-branch"
+	FileUnknown   ID = "file-unknown"
+	FileThere     ID = "file-there"
+	RunMissing    ID = "run-missing"
+	VersionAsked  ID = "version-asked"
+	OntoPublished ID = "onto-published"
+	OntoReplaced  ID = "onto-replaced"
 )
 
 var commandStories = map[ID]string{
@@ -22,6 +24,12 @@ name other people or a lower number of them. Bring it to the branch, or take the
 	FileUnknown: `The folder holds something that is neither a distribution nor a bundle. distgate does
 not guess what belongs to a release: take it out of the folder, or name it under build.leave-out with a
 reason, which the review then shows.`,
+	OntoPublished: `Files are added to a release that people already install, of which a signed receipt says
+that it was published to this index. To a release that nobody has yet, nothing is added: stage all of its runs
+together, so that it is voted for as a whole.`,
+	OntoReplaced: `A run that is to add files has another file under the name of a published one. An index takes
+a file name once, so the release would be two: what users have, and what was approved. Leave the file out of the
+run, or release another version.`,
 	FileThere: `Where a staged file would be written, there is a file of that name with other bytes. It is
 not written over: it could be all that somebody has of it, and whoever tries it must know which of the two
 it was. Move it out of the way, or have the files written to another folder.`,

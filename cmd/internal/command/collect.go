@@ -15,12 +15,12 @@ import (
 
 // stageRuns makes a release of what workflow runs left behind. Of two runs that
 // have one file, the later in the list counts.
-func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, refs []string) (staging.Staged, error) {
+func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, from source) (staging.Staged, error) {
 	client, err := p.github(s)
 	if err != nil {
 		return staging.Staged{}, err
 	}
-	runs, err := p.runs(ctx, client, refs)
+	runs, err := p.runs(ctx, client, from.runs)
 	if err != nil {
 		return staging.Staged{}, err
 	}
@@ -34,20 +34,23 @@ func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, 
 	if err := client.AddAttestations(ctx, p.table.Build.Repository, got.Candidates); err != nil {
 		return staging.Staged{}, err
 	}
-	verdict, err := v.Verify(ctx, must.Build, append(got.Candidates, strangers(got)...))
-	if err != nil {
-		return staging.Staged{}, err
-	}
-	staged, err := staging.Stage(ctx, store, must, verdict)
-	if err != nil {
-		return staging.Staged{}, err
-	}
-	for _, archive := range got.Archives {
-		if err := store.Blobs().Remove(archive.Digest()); err != nil {
+	candidates, origin := append(got.Candidates, strangers(got)...), originOf(got)
+	if from.onto != "" {
+		old, err := p.released(ctx, store, from.onto, must.Index)
+		if err != nil {
 			return staging.Staged{}, err
 		}
+		candidates, origin.Onto = old.join(candidates), old.digest.String()
 	}
-	return staged, nil
+	verdict, err := v.Verify(ctx, must.Build, candidates)
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	staged, err := staging.StageFrom(ctx, store, must, verdict, origin)
+	if err != nil {
+		return staging.Staged{}, err
+	}
+	return staged, removeArchives(store, got.Archives)
 }
 
 // runs asks for each run, named by its id or its address. It must be one of the

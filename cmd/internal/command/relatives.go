@@ -24,7 +24,8 @@ func (r release) relatives(ctx context.Context, s Streams) (said []string, err e
 		said = append(said, m.File+" cannot be read, and could have files of this one and a rejection")
 	}
 	for _, other := range releases {
-		if other.Digest == r.staged.Digest() || !r.shares(other.Manifest) {
+		added := other.Digest.String() == r.staged.Manifest().Origin.Onto
+		if other.Digest == r.staged.Digest() || added || !r.shares(other.Manifest) {
 			continue
 		}
 		text, err := r.rejected(ctx, s, other.Digest)

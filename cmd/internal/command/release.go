@@ -56,6 +56,9 @@ func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.St
 	if err != nil {
 		return release{}, err
 	}
+	if err := p.refill(ctx, s, store, manifest); err != nil {
+		return release{}, err
+	}
 	staged, err := staging.Open(ctx, store, digest, must, verifier)
 	return release{f, p, store, staged, index}, err
 }

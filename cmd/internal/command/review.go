@@ -9,6 +9,7 @@ import (
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 )
 
@@ -66,6 +67,7 @@ func (p printer) review(r approval.Review, upload string) {
 	for _, l := range r.LeftOut {
 		p.field("left out", l.Files+": "+l.Reason)
 	}
+	p.origin(r.Origin)
 	p.line("\nproven")
 	p.notes(r.Proven)
 	p.line("\nnot proven")
@@ -83,6 +85,18 @@ func (p printer) review(r approval.Review, upload string) {
 	}
 	p.field("policy", r.Policy.Digest.String())
 	p.line("")
+}
+
+// origin says what was passed over when the files were collected.
+func (p printer) origin(o staging.Origin) {
+	for _, a := range o.Artifacts {
+		if a.Superseded {
+			p.field("superseded", fmt.Sprintf("artifact %s of run %d, id %d: a newer one has its name", a.Name, a.Run, a.ID))
+		}
+	}
+	for _, r := range o.Replaced {
+		p.field("replaced", fmt.Sprintf("%s of run %d by that of run %d", r.Name, r.WasRun, r.IsRun))
+	}
 }
 
 // roadText says how a vote comes.
@@ -135,6 +149,9 @@ func (r release) showStanding(ctx context.Context, s Streams) error {
 		return err
 	}
 	p := printer{s.Out}
+	if err := r.showAdded(ctx, p); err != nil {
+		return err
+	}
 	p.standing(st)
 	for _, text := range before {
 		p.field("beware", text)

@@ -32,12 +32,14 @@ release; nothing is left out unless the policy says so.
     distgate stage dist
     distgate stage --run 12169989787
     distgate stage --run 12169989787 --run 12170000001
+    distgate stage --onto 2.4.0 --run 12170000001
 
 Of several runs the later wins where both have a file, and all must be of one
-source commit. With --version the release must be of that version, and where neither
-a folder nor a run is named, the newest run is taken that built it: of its tag, or of
-a commit whose distgate.lock declares it. Otherwise, in a job of the build repository,
-the job's own run is taken.`,
+source commit. With --onto the files of the runs are added to a release that is
+published: its files stay as they are, and all are voted for again. With --version
+the release must be of that version, and where neither a folder nor a run is named,
+the newest run is taken that built it: of its tag, or of a commit whose distgate.lock
+declares it. Otherwise, in a job of the build repository, the job's own run is taken.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			from.dirs = args
@@ -53,6 +55,7 @@ the job's own run is taken.`,
 	f.bind(c)
 	c.Flags().StringArrayVar(&from.runs, "run", nil, "take the artifacts of this run, by its `ID` or address (repeatable)")
 	c.Flags().StringVar(&version, "version", "", "the `VERSION` that the release must be of")
+	c.Flags().StringVar(&from.onto, "onto", "", "add the runs' files to this published `RELEASE`")
 	c.Flags().StringVar(&index, "index", "", "the index to release to, by its `NAME` in the policy")
 	return c
 }
@@ -61,6 +64,7 @@ the job's own run is taken.`,
 type source struct {
 	dirs, runs []string
 	version    dist.Version // that they must be of; zero is any
+	onto       string       // the published release that the runs' files are added to
 }
 
 // in is the source, which is found where none is named: by the version, or else
@@ -77,6 +81,9 @@ func (from source) in(ctx context.Context, s Streams, p policy) (_ source, err e
 	}
 	if (len(from.dirs) == 0) == (len(from.runs) == 0) {
 		return from, usagef("stage takes a folder, or runs with --run, and not both")
+	}
+	if from.onto != "" && len(from.runs) == 0 {
+		return from, usagef("--onto adds files of runs: name them with --run")
 	}
 	return from, nil
 }
@@ -106,7 +113,7 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 	}
 	var staged staging.Staged
 	if len(from.runs) > 0 {
-		staged, err = p.stageRuns(ctx, s, store, must, verifier, from.runs)
+		staged, err = p.stageRuns(ctx, s, store, must, verifier, from)
 	} else {
 		staged, err = stageFolder(ctx, s, store, must, verifier, from.dirs[0])
 	}

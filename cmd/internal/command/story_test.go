@@ -73,7 +73,22 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
-			"change": change, "blob": blob, "replace": replace, "append": appendTo, "release": releaseDigest, "holding": holding, "run": buildRun, "pipe": pipe, "registry": startRegistry, "project": register, "ran": ran, "exitcode": exitcode, "intrude": intrude, "remove": remove, "index": index,
+			"change":   change,
+			"blob":     blob,
+			"replace":  replace,
+			"append":   appendTo,
+			"release":  releaseDigest,
+			"holding":  holding,
+			"run":      buildRun,
+			"late":     lateRun,
+			"pipe":     pipe,
+			"registry": startRegistry,
+			"project":  register,
+			"ran":      ran,
+			"exitcode": exitcode,
+			"intrude":  intrude,
+			"remove":   remove,
+			"index":    index,
 		}),
 	})
 }
@@ -243,6 +258,14 @@ func buildRun(ts *testscript.TestScript, _ bool, args []string) {
 		runners = append(runners, kinds[args[2]])
 	}
 	id, err := inWorld(ts).BuildRun(args[1], runners...)
+	ts.Check(err)
+	ts.Setenv(args[0], fmt.Sprint(id))
+}
+
+// late VAR VERSION TAG: another run at the version's commit builds one wheel more,
+// and VAR becomes its id.
+func lateRun(ts *testscript.TestScript, _ bool, args []string) {
+	id, err := inWorld(ts).LateRun(args[1], args[2])
 	ts.Check(err)
 	ts.Setenv(args[0], fmt.Sprint(id))
 }

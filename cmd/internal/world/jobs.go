@@ -93,21 +93,24 @@ func (w *World) Build(dir, version string) error {
 	if err != nil {
 		return err
 	}
-	return w.write(dir, version, files...)
+	return w.write(dir, w.BuildJob(version), files...)
 }
 
 // BuildWheel is [World.Build] for one wheel more, of a tag such as
 // "cp313-cp313-win_amd64".
 func (w *World) BuildWheel(dir, version, tag string) error {
+	return w.buildWheel(w.BuildJob(version), dir, version, tag)
+}
+
+func (w *World) buildWheel(job githubtest.Claims, dir, version, tag string) error {
 	f, err := wheel(version, tag)
 	if err != nil {
 		return err
 	}
-	return w.write(dir, version, f)
+	return w.write(dir, job, f)
 }
 
-func (w *World) write(dir, version string, files ...File) error {
-	job := w.BuildJob(version)
+func (w *World) write(dir string, job githubtest.Claims, files ...File) error {
 	for _, f := range files {
 		path := filepath.Join(dir, f.Name)
 		if err := os.WriteFile(path, f.Raw, 0o644); err != nil {

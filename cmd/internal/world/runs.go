@@ -13,14 +13,25 @@ import (
 // on a runner of its own, and each with an artifact that holds the distribution
 // and its bundle. It returns the run's id.
 func (w *World) BuildRun(version string, runners ...githubtest.Runner) (int64, error) {
+	return w.buildRun(w.BuildJob(version), runners, func(dir string) error { return w.Build(dir, version) })
+}
+
+// LateRun is another run at the version's commit, which builds one wheel more, of
+// a tag such as "cp313-cp313-win_amd64".
+func (w *World) LateRun(version, tag string) (int64, error) {
+	job := w.BuildJob(version)
+	job.RunID += "1"
+	return w.buildRun(job, nil, func(dir string) error { return w.buildWheel(job, dir, version, tag) })
+}
+
+func (w *World) buildRun(job githubtest.Claims, runners []githubtest.Runner, build func(dir string) error) (int64, error) {
 	dir, err := os.MkdirTemp("", "widget-build-")
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	job := w.BuildJob(version)
 	w.runs[job.RunID] = true
-	if err := w.Build(dir, version); err != nil {
+	if err := build(dir); err != nil {
 		return 0, err
 	}
 	bundles, err := filepath.Glob(filepath.Join(dir, "*.sigstore.json"))

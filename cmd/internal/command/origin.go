@@ -1,0 +1,176 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/publish"
+	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
+)
+
+// originOf is the way by which files came from runs, as the manifest tells it.
+func originOf(got workflows.Collected) (from staging.Origin) {
+	for _, a := range got.Artifacts {
+		from.Artifacts = append(from.Artifacts, pinned(a, false))
+	}
+	for _, a := range got.Superseded {
+		from.Artifacts = append(from.Artifacts, pinned(a, true))
+	}
+	for _, r := range got.Replaced {
+		from.Replaced = append(from.Replaced, staging.Replacement(r))
+	}
+	return from
+}
+
+func pinned(a workflows.Artifact, superseded bool) staging.Artifact {
+	p := staging.Artifact{Repository: a.Repository, Run: a.Run, ID: a.ID, Name: a.Name, Size: a.Size, Superseded: superseded}
+	if !a.Digest.IsZero() {
+		p.Digest = a.Digest.String()
+	}
+	return p
+}
+
+// refill brings the files of a release that this machine does not have, where
+// the store is a registry without them: out of the artifacts that the manifest
+// pins. Nothing is believed of them; opening the release hashes every one.
+func (p policy) refill(ctx context.Context, s Streams, store *staging.Store, m staging.Manifest) error {
+	if p.table.Store.Registry == "" || p.table.Store.Files || !missing(ctx, store, m) {
+		return nil
+	}
+	artifacts, err := toFetch(m)
+	if err != nil || len(artifacts) == 0 {
+		return err
+	}
+	client, err := p.github(s)
+	if err != nil {
+		return err
+	}
+	fetching := newFetching(s)
+	what := workflows.Selection{LeaveOut: func(name string) bool {
+		return !slices.ContainsFunc(m.Files, func(f staging.File) bool { return f.Name == name })
+	}}
+	got, err := client.Fetch(ctx, artifacts, what, store.Blobs(), fetching.event)
+	if err != nil {
+		return err
+	}
+	fetching.bar.finish()
+	return removeArchives(store, got.Archives)
+}
+
+func missing(ctx context.Context, store *staging.Store, m staging.Manifest) bool {
+	return slices.ContainsFunc(m.Files, func(f staging.File) bool {
+		_, err := store.Blobs().File(ctx, f.Digest, f.Size, f.Name)
+		return err != nil
+	})
+}
+
+// toFetch are the artifacts that the files came from, by what the manifest says.
+func toFetch(m staging.Manifest) (list []workflows.Artifact, err error) {
+	for _, a := range m.Origin.Artifacts {
+		if a.Superseded {
+			continue
+		}
+		digest, err := dist.ParseDigest(a.Digest)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, workflows.Artifact{Repository: a.Repository, Run: a.Run, ID: a.ID, Name: a.Name, Digest: digest, Size: a.Size})
+	}
+	return list, nil
+}
+
+func removeArchives(store *staging.Store, archives []dist.File) error {
+	var errs []error
+	for _, archive := range archives {
+		errs = append(errs, store.Blobs().Remove(archive.Digest()))
+	}
+	return errors.Join(errs...)
+}
+
+// onto is a published release that files are added to.
+type onto struct {
+	digest     dist.Digest
+	candidates []attest.Candidate
+}
+
+// released finds the release that files are to be added to. It must have been
+// published to the same index: what nobody has installed is staged as a whole.
+func (p policy) released(ctx context.Context, store *staging.Store, ref, index string) (onto, error) {
+	digest, err := store.Resolve(ctx, ref)
+	if err != nil {
+		return onto{}, err
+	}
+	m, err := store.Manifest(ctx, digest)
+	if err != nil {
+		return onto{}, err
+	}
+	publisher, err := p.publisher(index)
+	if err != nil {
+		return onto{}, err
+	}
+	receipts, _, err := publish.Receipts(ctx, store, staging.Release{Digest: digest, Manifest: m}, publisher, p.verifier)
+	if err != nil {
+		return onto{}, err
+	}
+	if len(receipts) == 0 || m.Index != index {
+		return onto{}, rule.Refusals{{File: ref, Rule: rule.OntoPublished, Want: "a release that was published to the index " + index,
+			Got:  fmt.Sprintf("%s %s for %s, without a receipt", m.Project, m.Version, m.Index),
+			Hint: "stage all runs of the release together, with --run for each"}}
+	}
+	list, err := store.Candidates(ctx, digest)
+	return onto{digest, list}, err
+}
+
+// join adds what is published to what is new. A published file stays as it is.
+func (o onto) join(added []attest.Candidate) []attest.Candidate {
+	fresh := map[string]dist.Digest{}
+	for _, c := range added {
+		fresh[c.File.Name()] = c.File.Digest()
+	}
+	var no rule.Refusals
+	all := slices.Clone(o.candidates)
+	for _, c := range o.candidates {
+		if d, ok := fresh[c.File.Name()]; ok && d != c.File.Digest() {
+			no = append(no, rule.Refusal{File: c.File.Name(), Rule: rule.OntoReplaced, Want: c.File.Digest().String() + ", as it was published",
+				Got: d.String(), Hint: "an index takes a file once: leave this one out of the run, or release another version"})
+		}
+	}
+	if len(no) > 0 {
+		all = append(all, attest.Candidate{Refused: no})
+	}
+	for _, c := range added {
+		if !slices.ContainsFunc(o.candidates, func(old attest.Candidate) bool { return !c.File.IsZero() && old.File.Name() == c.File.Name() }) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// showAdded says which files a published release does not have yet.
+func (r release) showAdded(ctx context.Context, p printer) error {
+	m := r.staged.Manifest()
+	if m.Origin.Onto == "" {
+		return nil
+	}
+	digest, err := dist.ParseDigest(m.Origin.Onto)
+	if err != nil {
+		return err
+	}
+	before, err := r.store.Manifest(ctx, digest)
+	if err != nil {
+		return err
+	}
+	p.field("added to", digest.String())
+	for _, f := range m.Files {
+		if !slices.ContainsFunc(before.Files, func(old staging.File) bool { return old.Name == f.Name && old.Digest == f.Digest }) {
+			p.field("added", f.Name)
+		}
+	}
+	return nil
+}

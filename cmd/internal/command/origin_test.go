@@ -1,0 +1,50 @@
+package command
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// A published file keeps its bytes, and what a run has to say against that is
+// refused; a refusal of the run stays one.
+func TestFilesAreAddedToAPublishedRelease(t *testing.T) {
+	candidate := func(name, body string) attest.Candidate {
+		file, err := dist.Copy(io.Discard, strings.NewReader(body), name, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return attest.Candidate{File: file}
+	}
+	published := onto{candidates: []attest.Candidate{candidate("a.whl", "a"), candidate("b.whl", "b")}}
+	refused := attest.Candidate{Refused: rule.Refusals{{File: "x", Rule: rule.FileUnknown}}}
+	for name, row := range map[string]struct {
+		added []attest.Candidate
+		files int
+		rules []rule.ID
+	}{
+		"a file more":                {[]attest.Candidate{candidate("c.whl", "c")}, 3, nil},
+		"the same file again":        {[]attest.Candidate{candidate("a.whl", "a")}, 2, nil},
+		"another file of its name":   {[]attest.Candidate{candidate("a.whl", "other")}, 2, []rule.ID{rule.OntoReplaced}},
+		"a file and what is refused": {[]attest.Candidate{candidate("c.whl", "c"), refused}, 3, []rule.ID{rule.FileUnknown}},
+	} {
+		files, no := 0, rule.Refusals(nil)
+		for _, c := range published.join(row.added) {
+			if !c.File.IsZero() {
+				files++
+			}
+			var r rule.Refusals
+			if errors.As(error(c.Refused), &r) {
+				no = append(no, r...)
+			}
+		}
+		if files != row.files || len(no) != len(row.rules) || len(no) > 0 && no[0].Rule != row.rules[0] {
+			t.Errorf("%s: got %d files and %v", name, files, no)
+		}
+	}
+}
