@@ -25,8 +25,9 @@ var rooms = map[string][]string{
 	"approval":             {"staging"},
 	"publish":              {"approval"},
 	"workflows":            {"attest", "staging/blob"},
+	"workflows/audit":      {"workflows"},
 	"workflows/template":   {"staging/rule"},
-	"cmd/internal/command": {"publish", "workflows", "workflows/template"},
+	"cmd/internal/command": {"publish", "workflows/audit", "workflows/template"},
 	"cmd/distgate":         {"cmd/internal/command"},
 
 	"workflows/githubtest": {},
@@ -45,9 +46,10 @@ var library = map[string][]string{
 	"github.com/sigstore/sigstore-go": {"attest", "attest/sigstoretest", "publish/pypitest"},
 	"github.com/sigstore/rekor":       {"attest", "attest/sigstoretest"},
 	"github.com/google/go-github":     {"workflows", "workflows/audit"},
+	"github.com/rhysd/actionlint":     {"workflows/audit"},
 	"github.com/spf13/cobra":          {"cmd/internal/command", "cmd/sandbox"},
 	"github.com/pelletier/go-toml":    {"cmd/internal/command"},
-	"go.yaml.in/yaml":                 {"workflows/template"},
+	"go.yaml.in/yaml":                 {"workflows/audit", "workflows/template"},
 }
 
 type listed struct {

@@ -1,0 +1,135 @@
+package audit
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/rhysd/actionlint"
+)
+
+// command is one command of a script, as far as its text shows it. A shell may
+// hide anything; what matters is that what people write is seen.
+type command struct {
+	line  int
+	words []string // without what only says how to run it: sudo, "python -m", NAME=value
+}
+
+var (
+	separator  = regexp.MustCompile(`&&|\|\||[;|\n]|\$\(|` + "`")
+	assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
+	expressed  = regexp.MustCompile(`\$\{\{[^}]*\}\}`)
+)
+
+// commands are the commands of the script that the step runs.
+func (s *step) commands() []command {
+	script := s.script()
+	if script == nil {
+		return nil
+	}
+	line := lineOf(script)
+	if s.job.file.isBlock(script) {
+		line++
+	}
+	return commandsOf(script, line)
+}
+
+func commandsOf(script *actionlint.String, line int) (all []command) {
+	source := strings.ReplaceAll(script.Value, "\\\n", " \v") // a line that goes on
+	source = expressed.ReplaceAllString(source, "EXPRESSION")
+	for len(source) > 0 {
+		end := len(source)
+		next := end
+		if m := separator.FindStringIndex(source); m != nil {
+			end, next = m[0], m[1]
+		}
+		part := source[:end]
+		if before, _, found := strings.Cut(" "+part, " #"); found {
+			part = before
+			if newline := strings.IndexByte(source, '\n'); newline >= 0 { // the comment goes to the end of the line
+				end, next = newline, newline+1
+			} else {
+				end, next = len(source), len(source)
+			}
+		}
+		if words := plainWords(part); len(words) > 0 {
+			all = append(all, command{line: line, words: words})
+		}
+		line += strings.Count(source[:next], "\n") + strings.Count(source[:next], "\v")
+		source = source[next:]
+	}
+	return all
+}
+
+// carriers only run another command.
+var carriers = [][]string{{"sudo"}, {"env"}, {"time"}, {"exec"}, {"nice"}, {"then"}, {"do"}, {"else"}, {"if"}, {"!"},
+	{"uv", "run"}, {"pipx", "run"}, {"poetry", "run"}, {"hatch", "run"}, {"pdm", "run"}, {"uvx"}, {"py", "-m"},
+	{"python", "-m"}, {"python3", "-m"}}
+
+// plainWords are the words of a command, without what only carries it.
+func plainWords(text string) []string {
+	words := strings.Fields(text)
+	for i := range words {
+		words[i] = strings.Trim(words[i], `"'(){}`)
+	}
+	for again := true; again; {
+		again = false
+		for len(words) > 0 && (words[0] == "" || assignment.MatchString(words[0])) {
+			words = words[1:]
+		}
+		for _, c := range carriers {
+			if len(words) > len(c) && slices.Equal(words[:len(c)], c) {
+				words, again = words[len(c):], true
+				break
+			}
+		}
+	}
+	return words
+}
+
+// is tells whether the command is one of these, each some words that it begins
+// with. Flags between the words do not matter.
+func (c command) is(names []string) bool {
+	var plain []string
+	for _, w := range c.words {
+		if !strings.HasPrefix(w, "-") {
+			plain = append(plain, w)
+		}
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		want := strings.Fields(name)
+		return len(plain) >= len(want) && slices.Equal(plain[:len(want)], want)
+	})
+}
+
+// Commands by what they do.
+var (
+	uploading = []string{"twine upload", "uv publish", "poetry publish", "hatch publish", "flit publish",
+		"pdm publish", "rye publish", "maturin publish", "maturin upload", "distgate publish"}
+	signing    = []string{"cosign sign-blob", "cosign attest", "cosign attest-blob", "cosign sign", "sigstore sign", "sigstore attest", "pypi-attestations sign"}
+	installing = []string{"pip install", "pip3 install", "pip wheel", "pip download", "uv sync", "uv pip install", "uv tool install", "uv add",
+		"pipx install", "poetry install", "pdm install", "conda install", "mamba install", "micromamba install",
+		"apt install", "apt-get install", "apk add", "yum install", "dnf install", "brew install", "choco install",
+		"npm install", "npm ci", "npm i", "yarn install", "pnpm install", "gem install", "cargo install", "go install", "go run"}
+	executing = []string{"build", "cibuildwheel", "make", "cmake", "ninja", "meson", "tox", "nox", "pytest", "setup.py",
+		"uv build", "hatch build", "poetry build", "pdm build", "flit build", "maturin build", "maturin sdist", "maturin develop",
+		"cargo build", "cargo test", "cargo run", "go build", "go test", "go generate", "docker build", "docker run", "npm run", "npm test",
+		"gradle", "mvn", "just", "invoke", "bash", "sh", "source", ".", "eval"}
+	harmless = []string{"echo", "printf", "ls", "cat", "mkdir", "cp", "mv", "rm", "rmdir", "test", "[", "[[", "set", "export", "cd", "exit",
+		"true", "false", "fi", "done", "for", "while", "case", "esac", "pwd", "chmod", "touch", "sha256sum", "shasum", "sort", "uniq", "wc",
+		"head", "tail", "grep", "sed", "awk", "tr", "cut", "find", "xargs", "jq", "tee", "diff", "cmp", "stat", "du", "sleep", "date",
+		"git", "gh", "distgate", "twine", "cosign", "uv publish", "tar", "zip", "unzip"}
+)
+
+// isFile tells whether the command is a file of the workspace, or an
+// interpreter with one.
+func (c command) isFile() bool {
+	word := c.words[0]
+	if strings.HasPrefix(word, "./") || strings.HasPrefix(word, "../") {
+		return true
+	}
+	interpreter := []string{"python", "python3", "node", "perl", "ruby", "pwsh", "php"}
+	return slices.Contains(interpreter, word) && slices.ContainsFunc(c.words[1:], func(w string) bool {
+		return !strings.HasPrefix(w, "-") && strings.ContainsAny(w, "./")
+	})
+}
