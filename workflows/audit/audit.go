@@ -18,7 +18,8 @@
 // What was seen to be wrong is [Broken], whatever else was not seen. Where
 // something could not be read, or was not understood, the verdict is
 // [CannotSee], with the permission that would show it. [DoesNotApply] says that
-// there is nothing for the rule to judge. What no machine can check is a
+// there is nothing for the rule to judge. A place that the policy waives is
+// [IsWaived] until the waiver ends, and broken again from then on. What no machine can check is a
 // [Question] for a person, and never holds.
 //
 // # What is read
@@ -50,6 +51,7 @@ const (
 	Broken       Verdict = "broken"
 	CannotSee    Verdict = "cannot see"
 	DoesNotApply Verdict = "does not apply"
+	IsWaived     Verdict = "waived"   // broken, and the policy lets it be for some time
 	Question     Verdict = "question" // for a person
 )
 
@@ -105,10 +107,11 @@ type Gap struct {
 
 // Answer is what came of one rule.
 type Answer struct {
-	Rule    Rule    `json:"rule"`
-	Verdict Verdict `json:"verdict"`
-	Spots   []Spot  `json:"spots"`
-	Gaps    []Gap   `json:"gaps"`
+	Rule    Rule     `json:"rule"`
+	Verdict Verdict  `json:"verdict"`
+	Spots   []Spot   `json:"spots"`
+	Gaps    []Gap    `json:"gaps"`
+	Waived  []Waived `json:"waived,omitempty"`
 }
 
 // Report is what came of all rules, in their order.

@@ -55,17 +55,18 @@ func (f *file) inRelease() {
 }
 
 // all are the steps of a job, those of the composite actions that it uses
-// among them.
-func (j *job) all() []*step { return j.expand(nil) }
+// among them, each action once.
+func (j *job) all() []*step { return j.expand(map[*file]bool{}) }
 
-func (j *job) expand(above []*file) (steps []*step) {
+func (j *job) expand(seen map[*file]bool) (steps []*step) {
 	for _, s := range j.steps {
 		steps = append(steps, s)
-		if s.action == nil || slices.Contains(above, s.action) || len(above) >= maxDepth {
+		if s.action == nil || seen[s.action] {
 			continue
 		}
+		seen[s.action] = true
 		for _, inner := range s.action.jobs {
-			steps = append(steps, inner.expand(append(slices.Clone(above), s.action))...)
+			steps = append(steps, inner.expand(seen)...)
 		}
 	}
 	return steps

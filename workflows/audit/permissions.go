@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rhysd/actionlint"
 )
@@ -68,7 +69,7 @@ var idTokenElsewhere = Rule{
 			return nil, nil
 		}
 		switch {
-		case j.calls != nil && j.calls.signs():
+		case j.calls != nil && j.calls.signs(map[*file]bool{}):
 			return nil, nil
 		case j.uses != nil && j.calls == nil:
 			return nil, []Gap{j.gap(j.uses, "id-token: write goes to "+j.uses.Value+", which was not read")}
@@ -77,14 +78,16 @@ var idTokenElsewhere = Rule{
 	}),
 }
 
-// signs tells whether a job of the workflow attests or publishes.
-func (f *file) signs() bool {
-	for _, j := range f.jobs {
-		if j.attests() || j.publishes() || j.calls != nil && j.calls != f && j.calls.signs() {
-			return true
-		}
+// signs tells whether a job of the workflow, or of one that it calls, attests or
+// publishes.
+func (f *file) signs(seen map[*file]bool) bool {
+	if seen[f] {
+		return false
 	}
-	return false
+	seen[f] = true
+	return slices.ContainsFunc(f.jobs, func(j *job) bool {
+		return j.attests() || j.publishes() || j.calls != nil && j.calls.signs(seen)
+	})
 }
 
 // tokenAt is where the job is given its ID token.

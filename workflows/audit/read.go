@@ -16,7 +16,6 @@ import (
 const (
 	maxFile  = 1 << 20 // bytes of a workflow or action
 	maxFiles = 2000    // of a repository
-	maxDepth = 10      // of calls, as GitHub has it for workflows and composite actions
 )
 
 const workflowDir = ".github/workflows"
@@ -62,6 +61,9 @@ func Read(ctx context.Context, tree Tree, release Release) (Files, error) {
 		if _, err := r.load(ctx, workflowDir+"/"+name, parseWorkflow); err != nil {
 			return Files{}, err
 		}
+	}
+	if len(r.files.all) == 0 {
+		r.files.gaps = append(r.files.gaps, Gap{What: "there is no workflow in " + workflowDir})
 	}
 	for _, at := range release.Workflows {
 		if r.files.byKey[at] == nil {

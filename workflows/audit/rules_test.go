@@ -213,6 +213,24 @@ func TestReleaseGraph(t *testing.T) {
 	}
 }
 
+// Workflows that call each other, and actions that each use the next many times,
+// are gone through once.
+func TestGraphsThatGrow(t *testing.T) {
+	files := tree{
+		releaseYML:                  "on: push\njobs:\n  a:\n    permissions: {id-token: write}\n    uses: ./.github/workflows/two.yml\n",
+		".github/workflows/two.yml": "on: workflow_call\njobs:\n  a:\n    permissions: {id-token: write}\n    uses: ./" + releaseYML + "\n",
+		".github/workflows/fan.yml": inRelease(stepsOf("- uses: ./a0", upload)),
+	}
+	for i := range 20 {
+		next := fmt.Sprintf("    - uses: ./a%d\n", i+1)
+		files[fmt.Sprintf("a%d/action.yml", i)] = "runs:\n  using: composite\n  steps:\n" + strings.Repeat(next, 50)
+	}
+	got := answerOf(t, "id-token-elsewhere", Facts{Files: read(t, files)})
+	if diff := cmp.Diff([]string{"broken", "release.yml:4", "two.yml:4"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Where nobody says where the release begins, it is where something is signed,
 // and at what calls that.
 func TestReleaseGraphIsFound(t *testing.T) {

@@ -38,18 +38,16 @@ func commandsOf(script *actionlint.String, line int) (all []command) {
 	source := strings.ReplaceAll(script.Value, "\\\n", " \v") // a line that goes on
 	source = expressed.ReplaceAllString(source, "EXPRESSION")
 	for len(source) > 0 {
-		end := len(source)
-		next := end
+		end, next := len(source), len(source)
 		if m := separator.FindStringIndex(source); m != nil {
 			end, next = m[0], m[1]
 		}
 		part := source[:end]
 		if before, _, found := strings.Cut(" "+part, " #"); found {
 			part = before
+			next = len(source)
 			if newline := strings.IndexByte(source, '\n'); newline >= 0 { // the comment goes to the end of the line
-				end, next = newline, newline+1
-			} else {
-				end, next = len(source), len(source)
+				next = newline + 1
 			}
 		}
 		if words := plainWords(part); len(words) > 0 {

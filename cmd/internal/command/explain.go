@@ -2,10 +2,12 @@ package command
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows/audit"
 )
 
 func newExplain(s Streams) *cobra.Command {
@@ -15,12 +17,12 @@ func newExplain(s Streams) *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				for _, id := range rule.IDs() {
+				for _, id := range ruleIDs() {
 					fmt.Fprintln(s.Out, id)
 				}
 				return nil
 			}
-			story := rule.ID(args[0]).Story()
+			story := storyOf(rule.ID(args[0]))
 			if story == "" {
 				return usagef("no rule is called " + args[0] + "; distgate explain lists them")
 			}
@@ -30,4 +32,21 @@ func newExplain(s Streams) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// ruleIDs are all rules: those that refuse a release, and those of the audit.
+func ruleIDs() []rule.ID {
+	ids := rule.IDs()
+	for _, r := range audit.Rules() {
+		ids = append(ids, r.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func storyOf(id rule.ID) string {
+	if r, ok := audit.Lookup(id); ok {
+		return "Wanted: " + r.Title + ". " + r.Why + " " + r.Fix
+	}
+	return id.Story()
 }

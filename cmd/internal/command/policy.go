@@ -49,6 +49,7 @@ type policyFile struct {
 	Store     storeTable            `toml:"store"`
 	Reconcile reconcileTable        `toml:"reconcile"`
 	Approval  approvalTable         `toml:"approval"`
+	Audit     auditTable            `toml:"audit"`
 	People    map[string][]string   `toml:"people"`
 }
 

@@ -1,0 +1,69 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows/audit"
+)
+
+// auditTable is what the repository that releases must keep.
+type auditTable struct {
+	Require []string     `toml:"require"` // rules of the audit; without the table, those that break the gate
+	Waive   []waiveTable `toml:"waive"`
+}
+
+// waiveTable lets a place of a rule be, until a day.
+type waiveTable struct {
+	Rule   string `toml:"rule"`
+	Where  string `toml:"where"`
+	Reason string `toml:"reason"`
+	Until  string `toml:"until"`
+}
+
+// demand is what the table asks of an audit.
+func (t auditTable) demand(file string) (audit.Demand, error) {
+	d := audit.Demand{Require: audit.MostImportant()}
+	if t.Require != nil {
+		d.Require = nil
+		for _, id := range t.Require {
+			d.Require = append(d.Require, rule.ID(id))
+		}
+	}
+	for i, w := range t.Waive {
+		until, err := audit.ParseDay(w.Until)
+		if err != nil {
+			return d, rule.Refusals{{File: file, Rule: rule.PolicyValue, Want: fmt.Sprintf("audit.waive[%d].until: a day as 2027-01-31", i),
+				Got: orNothing(w.Until), Hint: "say until when it may be"}}
+		}
+		d.Waivers = append(d.Waivers, audit.Waiver{Rule: rule.ID(w.Rule), Where: w.Where, Reason: w.Reason, Until: until})
+	}
+	return d, d.Check()
+}
+
+// auditPolicy reads of a policy what an audit needs. It asks nobody for roots,
+// since nothing is verified by them. Where there is no file, and none was named,
+// the demand is what a policy starts with.
+func auditPolicy(ctx context.Context, file string, named bool) (policyFile, audit.Demand, error) {
+	p := policy{file: file, from: inFolder(filepath.Dir(file))}
+	raw, err := p.read(ctx, filepath.Base(file))
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		d, err := auditTable{}.demand(file)
+		return policyFile{}, d, err
+	}
+	if err != nil {
+		return policyFile{}, audit.Demand{}, policyFault(err)
+	}
+	if err := decodePolicy(file, raw, &p.table); err != nil {
+		return policyFile{}, audit.Demand{}, usageError{err}
+	}
+	d, err := p.table.Audit.demand(file)
+	if err != nil {
+		err = usageError{err}
+	}
+	return p.table, d, err
+}

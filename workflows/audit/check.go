@@ -1,0 +1,185 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Demand is which rules must hold.
+type Demand struct {
+	Require []rule.ID
+	Waivers []Waiver
+}
+
+// Waiver lets a place of a rule be, for some time.
+type Waiver struct {
+	Rule   rule.ID `json:"rule"`
+	Where  string  `json:"where,omitempty"` // a file, or what was found, as the report has it; "" is every place
+	Reason string  `json:"reason"`
+	Until  Day     `json:"until"` // the last day that it holds
+}
+
+// Day is a day of the calendar, in UTC.
+type Day struct{ Year, Month, Date int }
+
+// ParseDay reads a day as 2027-01-31.
+func ParseDay(text string) (Day, error) {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return Day{}, fmt.Errorf("want a day as 2027-01-31, got %.40q", text)
+	}
+	return Day{t.Year(), int(t.Month()), t.Day()}, nil
+}
+
+func (d Day) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Date) }
+
+// MarshalText writes the day as it is read.
+func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads a day.
+func (d *Day) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDay(string(text))
+	return err
+}
+
+// ended tells whether the day is over.
+func (d Day) ended(now time.Time) bool {
+	return !now.Before(time.Date(d.Year, time.Month(d.Month), d.Date+1, 0, 0, 0, 0, time.UTC))
+}
+
+// Waived is a place that a waiver lets be.
+type Waived struct {
+	Spot
+	Reason string `json:"reason"`
+	Until  Day    `json:"until"`
+}
+
+// MostImportant are the rules that break the gate where they do not hold, and
+// that every workflow can keep. A policy starts with them.
+func MostImportant() []rule.ID {
+	return []rule.ID{attestBesideCode.ID, publishDoesMore.ID, trustedPublishing.ID, publishEnvironment.ID,
+		idTokenElsewhere.ID, dangerousTriggers.ID, templateInjection.ID, unpinnedUses.ID, releaseCaches.ID}
+}
+
+// Check refuses a demand that cannot be meant: a rule that is not known or that
+// only a person can answer, a waiver without a reason.
+func (d Demand) Check() error {
+	var no rule.Refusals
+	for _, id := range d.Require {
+		if r, ok := Lookup(id); !ok || r.judge == nil {
+			no = append(no, rule.Refusal{File: "audit.require", Rule: rule.PolicyValue, Want: "rules of the audit that a machine can answer",
+				Got: string(id), Hint: "distgate audit lists them all"})
+		}
+	}
+	for _, w := range d.Waivers {
+		if r, ok := Lookup(w.Rule); !ok || r.judge == nil || strings.TrimSpace(w.Reason) == "" || w.Until == (Day{}) {
+			no = append(no, rule.Refusal{File: "audit.waive", Rule: rule.PolicyValue, Want: "a rule of the audit, a reason and the last day",
+				Got: fmt.Sprintf("%s, %q, %s", w.Rule, w.Reason, w.Until), Hint: "say why it may be, and until when"})
+		}
+	}
+	return no.Err()
+}
+
+// Waive takes the places that waivers let be out of what is broken. A waiver
+// that has ended lets nothing be.
+func (r Report) Waive(waivers []Waiver, now time.Time) Report {
+	waived := Report{Answers: slices.Clone(r.Answers)}
+	for i := range waived.Answers {
+		waived.Answers[i].waive(waivers, now)
+	}
+	return waived
+}
+
+func (a *Answer) waive(waivers []Waiver, now time.Time) {
+	left := []Spot{}
+	for _, s := range a.Spots {
+		fits := func(w Waiver) bool {
+			return w.Rule == a.Rule.ID && (w.Where == "" || w.Where == s.File || w.Where == s.Got) && !w.Until.ended(now)
+		}
+		if j := slices.IndexFunc(waivers, fits); j >= 0 {
+			a.Waived = append(a.Waived, Waived{s, waivers[j].Reason, waivers[j].Until})
+			continue
+		}
+		left = append(left, s)
+	}
+	if a.Spots = left; a.Verdict == Broken {
+		a.Verdict = judgement{spots: left, gaps: a.Gaps, applies: true}.verdict()
+		if a.Verdict == Holds {
+			a.Verdict = IsWaived
+		}
+	}
+}
+
+// Check demands that every rule holds that is required, or does not apply, or is
+// waived. What is broken is refused, all of it at once; what could not be seen
+// is an error of another kind, whatever else holds.
+func (r Report) Check(d Demand) error {
+	if len(d.Require) == 0 {
+		return rule.Refusals{{File: "audit.require", Rule: rule.PolicyValue, Want: "rules that must hold", Got: "none", Hint: "name some"}}
+	}
+	var no rule.Refusals
+	var unseen []string
+	for _, a := range r.Answers {
+		if !slices.Contains(d.Require, a.Rule.ID) {
+			continue
+		}
+		no = append(no, a.refusals()...)
+		if a.Verdict == CannotSee || a.Verdict == Question {
+			unseen = append(unseen, a.gap())
+		}
+	}
+	if len(no) > 0 {
+		return no
+	}
+	if len(unseen) > 0 {
+		return fmt.Errorf("rules that are required could not be judged: %s", strings.Join(unseen, "; "))
+	}
+	return nil
+}
+
+// refusals are one for each place where the rule is broken.
+func (a Answer) refusals() (no rule.Refusals) {
+	for _, s := range a.Spots {
+		no = append(no, rule.Refusal{File: s.Place(), Rule: a.Rule.ID, Want: a.Rule.Title, Got: s.Got, Hint: a.Rule.Fix})
+	}
+	return no
+}
+
+func (a Answer) gap() string {
+	text := string(a.Rule.ID)
+	for i, g := range a.Gaps {
+		if i == 0 {
+			text += " (" + g.Text() + ")"
+		}
+	}
+	return text
+}
+
+// Place is where the spot is, as "path:line".
+func (s Spot) Place() string {
+	switch {
+	case s.File == "":
+		return "settings"
+	case s.Line == 0:
+		return s.File
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Line)
+}
+
+// Text is the gap in words.
+func (g Gap) Text() string {
+	text := g.What
+	if g.File != "" && g.Line > 0 {
+		text = fmt.Sprintf("%s:%d: %s", g.File, g.Line, text)
+	} else if g.File != "" {
+		text = g.File + ": " + text
+	}
+	if g.Needs != "" {
+		text += "; it takes " + g.Needs
+	}
+	return text
+}
