@@ -37,10 +37,11 @@ type Review struct {
 }
 
 // File is one distribution with what its name says it can be installed on,
-// like "cp312-cp312-win_amd64"; nothing for an sdist.
+// like "cp312-cp312-win_amd64" (nothing for an sdist), and what is inside.
 type File struct {
 	staging.File
-	Tags string `json:"tags"`
+	Tags     string        `json:"tags"`
+	Contents dist.Contents `json:"contents"`
 }
 
 // Voting says how this release is decided.
@@ -75,12 +76,19 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 		LeftOut: append([]staging.LeaveOut{}, m.LeftOut...),
 		Voting:  p.voting(),
 	}
+	contents := map[string]dist.Contents{}
+	for _, f := range s.Files() {
+		contents[f.File().Name()] = f.Info().Contents
+	}
 	for _, f := range m.Files {
 		name, err := dist.ParseFilename(f.Name)
 		if err != nil {
 			return Review{}, err
 		}
-		file := File{File: f}
+		file := File{File: f, Contents: contents[f.Name]}
+		if file.Contents.IsZero() {
+			return Review{}, fmt.Errorf("review: %s: want what is inside, got a file that nobody looked into", f.Name)
+		}
 		if name.Kind == dist.Wheel {
 			file.Tags = strings.Join([]string{name.Python, name.ABI, name.Platform}, "-")
 		}
@@ -151,6 +159,8 @@ func (r *Review) note() {
 			"their names and their metadata say the same."}},
 		{true, true, Note{"expected-files", "The release has exactly the files that the policy expects: " +
 			"none is missing, and none is more."}},
+		{true, true, Note{"inspected", "Each file was read to its end: its members are what its RECORD and its " +
+			"archive say, and no rule refuses them."}},
 		{true, r.Hosted == attest.EveryJob, Note{"hosted-every-job", "Every job of the build run ran on a runner " +
 			"that the policy allows, and the certificate says so for the job that signed."}},
 		{true, r.Hosted == attest.Certificate, Note{"hosted-certificate", "The job that signed ran on a runner " +

@@ -37,9 +37,10 @@ func TestShow(t *testing.T) {
 	want := approval.Review{
 		Release: w.staged.Digest(),
 		Project: "widget", Version: "1.0", Index: "https://upload.pypi.org/legacy/", Environment: "pypi",
-		Source:  m.Source,
-		Hosted:  attest.Certificate,
-		Files:   []approval.File{{File: m.Files[0], Tags: "py3-none-any"}},
+		Source: m.Source,
+		Hosted: attest.Certificate,
+		Files: []approval.File{{File: m.Files[0], Tags: "py3-none-any",
+			Contents: w.staged.Files()[0].Info().Contents}},
 		Bytes:   m.Files[0].Size,
 		LeftOut: []staging.LeaveOut{},
 		Origin:  staging.Origin{Artifacts: []staging.Artifact{}, Replaced: []staging.Replacement{}},
@@ -56,7 +57,7 @@ func TestShow(t *testing.T) {
 		}
 		return list
 	}
-	proven := []string{"bytes", "provenance", "one-release", "expected-files", "hosted-certificate"}
+	proven := []string{"bytes", "provenance", "one-release", "expected-files", "inspected", "hosted-certificate"}
 	if diff := cmp.Diff(proven, ids(got.Proven)); diff != "" {
 		t.Errorf("proven (-want +got):\n%s", diff)
 	}

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"hash/crc32"
 	"strings"
@@ -108,7 +109,7 @@ func (w *world) stage(t testing.TB) {
 	raw := wheel(t)
 	f, err := w.store.Blobs().Put(ctx, bytes.NewReader(raw), "widget-1.0-py3-none-any.whl", dist.MaxSize)
 	check(t, err)
-	info, err := dist.Inspect(bytes.NewReader(raw), f)
+	info, err := dist.Examine(bytes.NewReader(raw), f)
 	check(t, err)
 	claims := sigstoretest.GitHubClaims("acme/widget", ".github/workflows/release.yml", "refs/tags/v1.0")
 	signed, err := sigstore.Sign(claims, sigstoretest.Provenance(claims,
@@ -126,12 +127,18 @@ func wheel(t testing.TB) []byte {
 	t.Helper()
 	var raw bytes.Buffer
 	z := zip.NewWriter(&raw)
-	for _, member := range []struct{ name, content string }{
+	type member struct{ name, content string }
+	members := []member{
 		{"widget/__init__.py", "print('hello')\n"},
 		{"widget-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: widget\nVersion: 1.0\n"},
 		{"widget-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
-		{"widget-1.0.dist-info/RECORD", ""},
-	} {
+	}
+	record := ""
+	for _, m := range members {
+		digest := dist.Sum([]byte(m.content))
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", m.name, base64.RawURLEncoding.EncodeToString(digest[:]), len(m.content))
+	}
+	for _, member := range append(members, member{"widget-1.0.dist-info/RECORD", record}) {
 		m, err := z.CreateRaw(&zip.FileHeader{
 			Name: member.name, CRC32: crc32.ChecksumIEEE([]byte(member.content)),
 			CompressedSize64: uint64(len(member.content)), UncompressedSize64: uint64(len(member.content)),

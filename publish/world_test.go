@@ -7,7 +7,9 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"net/http"
@@ -172,7 +174,7 @@ func (w *world) stage() {
 	for name, raw := range map[string][]byte{wheelName: wheel("1.0"), sdistName: sdist("1.0")} {
 		f, err := w.store.Blobs().Put(ctx, bytes.NewReader(raw), name, dist.MaxSize)
 		w.must(err)
-		info, err := dist.Inspect(bytes.NewReader(raw), f)
+		info, err := dist.Examine(bytes.NewReader(raw), f)
 		w.must(err)
 		signed, err := w.sigstore.Sign(claims, sigstoretest.Provenance(claims,
 			sigstoretest.Subject{Name: name, SHA256: f.Digest().Hex()}))
@@ -302,12 +304,17 @@ func wheel(version string) []byte {
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	info := "widget-" + version + ".dist-info/"
-	for _, m := range [][2]string{
+	members := [][2]string{
 		{"widget/__init__.py", "version = '" + version + "'\n"},
 		{info + "METADATA", strings.ReplaceAll(metadata, "%", version)},
 		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
-		{info + "RECORD", "widget/__init__.py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n"},
-	} {
+	}
+	record := info + "RECORD,,\n"
+	for _, m := range members {
+		digest := dist.Sum([]byte(m[1]))
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", m[0], base64.RawURLEncoding.EncodeToString(digest[:]), len(m[1]))
+	}
+	for _, m := range append(members, [2]string{info + "RECORD", record}) {
 		f, _ := z.CreateRaw(&zip.FileHeader{Name: m[0], CRC32: crc32.ChecksumIEEE([]byte(m[1])),
 			CompressedSize64: uint64(len(m[1])), UncompressedSize64: uint64(len(m[1]))})
 		io.WriteString(f, m[1])

@@ -134,7 +134,7 @@ func (s *Store) candidate(ctx context.Context, f File) (attest.Candidate, error)
 		return attest.Candidate{}, err
 	}
 	defer r.Close()
-	info, err := dist.Inspect(r, file)
+	info, err := dist.Examine(r, file)
 	return attest.Candidate{File: file, Info: info}, err
 }
 

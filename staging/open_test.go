@@ -162,7 +162,7 @@ func TestAForgedReleaseDoesNotOpen(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
 	wheel := wheelOf(t, "widget", "1.0", "py3-none-any")
-	evil := built{wheel.name, wheelOf(t, "widget", "1.0", "py2-none-any").raw}
+	evil := built{wheel.name, wheelOf(t, "widget", "1.0", "py3-none-any.any").raw} // the same tags, other bytes
 	for _, test := range []struct {
 		what  string
 		forge func(*Manifest)
@@ -176,8 +176,8 @@ func TestAForgedReleaseDoesNotOpen(t *testing.T) {
 		{"a bundle of another file", func(m *Manifest) { m.Files[1].Evidence = m.Files[0].Evidence }, wheel.name, rule.SubjectMissing},
 		{"a bundle that is a file", func(m *Manifest) { m.Files[1].Evidence[0].Bundle = m.Files[1].Digest },
 			m0(staged, 1).Digest.Hex(), rule.BundleMalformed},
-		{"a file under another platform's name", func(m *Manifest) { m.Files[1].Name = "widget-1.0-py3-none-win32.whl" },
-			"widget-1.0-py3-none-win32.whl", rule.SubjectName},
+		{"a file under another name", func(m *Manifest) { m.Files[1].Name = "widget-1.0-py3-none-any.any.whl" },
+			"widget-1.0-py3-none-any.any.whl", rule.SubjectName},
 		{"another commit", func(m *Manifest) { m.Source.Commit = "0000" }, "", rule.ReleaseSame},
 		{"another version", func(m *Manifest) { m.Version = "2.0" }, "", rule.ReleaseSame},
 		{"better evidence", func(m *Manifest) { m.Files[0].Evidence[0].Hosted = attest.EveryJob }, "", rule.ReleaseSame},

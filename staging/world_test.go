@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -76,12 +77,12 @@ func wheelOf(t testing.TB, project, version, tags string) built {
 	info := project + "-" + version + ".dist-info/"
 	var raw bytes.Buffer
 	z := zip.NewWriter(&raw)
-	for _, file := range [][2]string{
+	members := [][2]string{
 		{project + "/__init__.py", "tags = " + fmt.Sprintf("%q\n", tags)},
 		{info + "METADATA", fmt.Sprintf(metadata, project, version)},
-		{info + "WHEEL", "Wheel-Version: 1.0\nTag: " + tags + "\n"},
-		{info + "RECORD", ""},
-	} {
+		{info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: " + tags + "\n"},
+	}
+	for _, file := range append(members, [2]string{info + "RECORD", record(members)}) {
 		w, err := z.CreateRaw(&zip.FileHeader{Name: file[0], CRC32: crc32.ChecksumIEEE([]byte(file[1])),
 			UncompressedSize64: uint64(len(file[1])), CompressedSize64: uint64(len(file[1]))})
 		check(t, err)
@@ -90,6 +91,15 @@ func wheelOf(t testing.TB, project, version, tags string) built {
 	}
 	check(t, z.Close())
 	return built{project + "-" + version + "-" + tags + ".whl", raw.Bytes()}
+}
+
+// record is RECORD without a line for itself, which it need not have.
+func record(members [][2]string) (lines string) {
+	for _, m := range members {
+		digest := dist.Sum([]byte(m[1]))
+		lines += fmt.Sprintf("%s,sha256=%s,%d\n", m[0], base64.RawURLEncoding.EncodeToString(digest[:]), len(m[1]))
+	}
+	return lines
 }
 
 // sdistOf is a small valid sdist.
@@ -139,7 +149,7 @@ func candidate(t testing.TB, s *Store, b built, bundles ...attest.Bundle) attest
 	t.Helper()
 	f, err := s.Blobs().Put(t.Context(), bytes.NewReader(b.raw), b.name, dist.MaxSize)
 	check(t, err)
-	info, err := dist.Inspect(bytes.NewReader(b.raw), f)
+	info, err := dist.Examine(bytes.NewReader(b.raw), f)
 	check(t, err)
 	return attest.Candidate{File: f, Info: info, Bundles: bundles}
 }

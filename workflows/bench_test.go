@@ -75,11 +75,10 @@ func (f *forge) wheels(b *testing.B) {
 	for i := range benchWheels {
 		tag := fmt.Sprintf("%d-py3-none-any", i)
 		info := "widget-1.0.dist-info/"
-		raw, err := zipped([][2]string{
+		raw, err := zipped(withRecord(info, [][2]string{
 			{"widget.py", fmt.Sprint(i)}, {"noise", string(noise)},
 			{info + "METADATA", metadata("1.0")}, {info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
-			{info + "RECORD", ""},
-		})
+		}))
 		f.check(err)
 		name := "widget-1.0-" + tag + ".whl"
 		path := filepath.Join(dir, name+".zip")

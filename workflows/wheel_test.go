@@ -5,9 +5,13 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"strings"
+
+	"github.com/distgate/distgate/staging/dist"
 )
 
 // release is widget 1.0: two wheels and the sdist.
@@ -36,12 +40,21 @@ func metadata(version string) string {
 
 func wheel(version, tag string) ([]byte, error) {
 	info := "widget-" + version + ".dist-info/"
-	return zipped([][2]string{
+	return zipped(withRecord(info, [][2]string{
 		{"widget.py", strings.Repeat("# "+tag+"\n", 500)},
 		{info + "METADATA", metadata(version)},
 		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: " + tag + "\n"},
-		{info + "RECORD", ""},
-	})
+	}))
+}
+
+// withRecord adds RECORD, without a line for itself, which it need not have.
+func withRecord(info string, members [][2]string) [][2]string {
+	lines := ""
+	for _, m := range members {
+		digest := dist.Sum([]byte(m[1]))
+		lines += fmt.Sprintf("%s,sha256=%s,%d\n", m[0], base64.RawURLEncoding.EncodeToString(digest[:]), len(m[1]))
+	}
+	return append(members, [2]string{info + "RECORD", lines})
 }
 
 // zipped stores the members with their sizes before them.

@@ -19,7 +19,9 @@
 //	info.Filename.Version          // 1.0, comparable as PEP 440 has it
 //	info.Metadata.RequiresPython() // ">=3.12"
 //
-// [Walk] reads a distribution to its end, and shows every [Member] with the
+// [Examine] is Inspect and reads the file to its end: RECORD, WHEEL, entry points,
+// links, code that runs by itself. What it does not refuse and a person should
+// know is in [Contents]. [Walk] reads a distribution to its end, and shows every [Member] with the
 // digest of its content and git's name for it.
 //
 // All of it comes from outside and is hostile until it is judged. Names with
@@ -54,6 +56,7 @@ const (
 type Info struct {
 	Filename Filename
 	Metadata Metadata
+	Contents Contents // what [Examine] found inside; zero from [Inspect]
 }
 
 // no is one refusal as an error. The text in it comes from outside and can be

@@ -53,6 +53,9 @@ func (r *roster) once(key string) bool {
 	return true
 }
 
+// has tells whether key was there before.
+func (r *roster) has(key string) bool { return r.seen[Sum([]byte(key))] }
+
 // memberFault says why a member's name is not a relative path that stays inside
 // the archive and is shown as what it is, or nothing.
 func memberFault(name string) string {

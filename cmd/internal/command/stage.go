@@ -202,7 +202,7 @@ func putFile(ctx context.Context, store *staging.Store, path string, bar *progre
 		return dist.File{}, dist.Info{}, err
 	}
 	defer blob.Close()
-	info, err := dist.Inspect(blob, file)
+	info, err := dist.Examine(blob, file)
 	return file, info, err
 }
 

@@ -1,0 +1,82 @@
+package rule
+
+// The rules that dist judges the inside of a distribution by.
+const (
+	ArchiveLink ID = "archive-link"
+
+	RecordForm     ID = "record-form"
+	RecordComplete ID = "record-complete"
+	RecordTrue     ID = "record-true"
+	WheelFile      ID = "wheel-file"
+	WheelTags      ID = "wheel-tags"
+	EntryPoints    ID = "entry-points"
+	LicenseFile    ID = "license-file"
+
+	MemberLink  ID = "member-link"
+	MemberName  ID = "member-name"
+	MemberCase  ID = "member-case"
+	MemberMode  ID = "member-mode"
+	StartupCode ID = "startup-code"
+	InstallCode ID = "install-code"
+	OutsideCode ID = "outside-code"
+	OutsideFile ID = "outside-file"
+	ScriptFile  ID = "script-file"
+	Bytecode    ID = "bytecode"
+	PrivateFile ID = "private-file"
+	NoLicense   ID = "no-license"
+	LongText    ID = "long-text"
+)
+
+var contentsStories = map[ID]string{
+	ArchiveLink: "A link in an sdist that leads out of it lets whoever unpacks the sdist write or read somewhere else. " +
+		"So a symbolic link must stay below the top folder, with .. at its beginning alone; a hard link must name a " +
+		"file that came before it; and no member may lie behind a link (PEP 721). Replace the link by the file.",
+	RecordForm: "RECORD is comma-separated lines of PATH,sha256=DIGEST,SIZE, each path once, with the digest in " +
+		"URL-safe base64 without padding. Installers uninstall and verify by it, and a line that two of them read " +
+		"differently is no record. Build the wheel again with a current build backend.",
+	RecordComplete: "RECORD lists every file of a wheel, and nothing that is not there. A file that it leaves out is " +
+		"installed all the same, is never removed, and nobody who reads RECORD knows of it; PyPI has announced that " +
+		"it refuses such wheels. Only RECORD's own line is without a digest, and its signatures need none.",
+	RecordTrue: "Each file of a wheel has the SHA-256 and the size that RECORD says. Where one has not, the file was " +
+		"changed after the wheel was built, or RECORD was written by something that is not the build. Installers " +
+		"differ in whether they look, so the same wheel installs for one and fails for another.",
+	WheelFile: "WHEEL says how to install: Wheel-Version 1.x, and Root-Is-Purelib true or false, each once (PEP 427). " +
+		"An installer that does not find them guesses, or refuses what others install.",
+	WheelTags: "The Tag lines of WHEEL, taken apart, are the tags of the file name and no others. A wheel that says " +
+		"inside that it is for another platform or Python was renamed: installers choose by the name, and tools that " +
+		"look inside believe the other. Build it for its tags, or retag it with `wheel tags`, which writes both.",
+	EntryPoints: "entry_points.txt makes commands and plug-ins of a wheel's functions, so it must be one INI file to " +
+		"every reader: UTF-8, sections, NAME = OBJECT lines, nothing twice. The name of a command is letters, digits, " +
+		"'_', '.' and '-': with a path in it the command would be written outside of the folder for commands. PyPI " +
+		"refuses the same.",
+	LicenseFile: "Each License-File of metadata 2.4 or later names a file that is there: below the top folder of an " +
+		"sdist, below .dist-info/licenses of a wheel (PEP 639). PyPI refuses the file where it is not.",
+
+	MemberLink: "An sdist with links unpacks differently where links are not supported, and shows a reader one file " +
+		"under two names. Look where each leads, or have the build write files.",
+	MemberName: "A name with invisible characters, or one that Windows reads as a device or shortens, is not the name " +
+		"that a person sees. Another file can look just like it. Look at what is behind it.",
+	MemberCase: "Two files whose names differ by case alone are one file on Windows and macOS: the later one replaces " +
+		"the other, and who reviewed the one installs the other.",
+	MemberMode: "A file with the setuid or setgid bit runs with its owner's rights once somebody unpacks it as root. " +
+		"No Python distribution needs one.",
+	StartupCode: "A .pth or .start file, sitecustomize or usercustomize runs whenever Python starts, whether anybody " +
+		"imports the project or not. It is how several stolen releases began. Look at each line of it, and " +
+		"acknowledge it only if it was meant.",
+	InstallCode: "setup.py runs on the machine of whoever installs the sdist, before anything of the project is " +
+		"imported. That is how sdists work; it is said so that a new one is seen.",
+	OutsideCode: "A wheel's data folder can put files anywhere below the installation, among programs and in other " +
+		"projects' places. Files in folders that programs or Python itself are loaded from deserve a look.",
+	OutsideFile: "A wheel's data folder puts files outside of the project's package, below the root of the " +
+		"environment. That is worth knowing, since they can take the place of others' files.",
+	ScriptFile: "A file of a wheel's scripts folder becomes a command on the PATH, as it is. Commands can hide others " +
+		"of the same name.",
+	Bytecode: "Compiled bytecode runs in place of source that nobody reads. A .pyc file without its source beside it " +
+		"cannot be reviewed at all; build without it, or look at where it comes from.",
+	PrivateFile: "The file has a name under which secrets are kept, or is part of a version control folder. What was " +
+		"once on an index stays public for ever. Look whether it was meant to be shipped.",
+	NoLicense: "No licence file was found in the distribution. Many licences demand that their text goes with every " +
+		"copy; PEP 639's License-File says which files those are.",
+	LongText: "A description of more than 1 MiB is no description. It slows down whoever reads the metadata, and can " +
+		"hold what nobody scrolls down to.",
+}
