@@ -72,6 +72,7 @@ type Waiting struct {
 	Ballots []Ballot      `json:"ballots"`        // the approvals that count
 	May     []string      `json:"may"`            // who has not approved and could
 	Refused rule.Refusals `json:"refused"`        // votes that do not count
+	Former  bool          `json:"former"`         // the policy has enough; the one before it, which it changes, has not
 }
 
 func (w Waiting) Error() string {
@@ -122,13 +123,34 @@ func count(s staging.Staged, records []staging.Record, run Run, p Policy, now ti
 	if err != nil {
 		return tally{}, err
 	}
+	t.addAll(records)
+	if err := t.outcome(); err != nil || p.Former == nil {
+		return t, err
+	}
+	return t, t.formerly(records)
+}
+
+func (t *tally) addAll(records []staging.Record) {
 	for _, r := range records {
 		t.add(t.judge(r))
 	}
-	for _, r := range run.Reviews {
+	for _, r := range t.run.Reviews {
 		t.add(t.judgeReview(r))
 	}
-	return t, t.outcome()
+}
+
+// formerly counts the same votes, on the same facts, by the people, keys and
+// numbers of the policy before.
+func (t *tally) formerly(records []staging.Record) error {
+	former := emptyTally(t.review, t.shown, t.run, *t.policy.Former, t.now)
+	former.addAll(records)
+	err := former.outcome()
+	var waiting Waiting
+	if errors.As(err, &waiting) {
+		waiting.Former = true
+		return waiting
+	}
+	return err
 }
 
 // Judge reads one vote on a staged release and says whose it is, or by which
@@ -150,17 +172,24 @@ func Rejections(s staging.Staged, records []staging.Record, p Policy, now time.T
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range records {
-		t.add(t.judge(r))
+	t.addAll(records)
+	digests := t.standingStatements()
+	if p.Former != nil {
+		former := emptyTally(t.review, t.shown, t.run, *p.Former, now)
+		former.addAll(records)
+		digests = append(digests, former.standingStatements()...)
 	}
-	var digests []dist.Digest
+	slices.SortFunc(digests, byHex)
+	return slices.Compact(digests), nil
+}
+
+func (t *tally) standingStatements() (digests []dist.Digest) {
 	for digest := range t.voters {
 		if !t.takenBack(digest) {
 			digests = append(digests, digest)
 		}
 	}
-	slices.SortFunc(digests, byHex)
-	return digests, nil
+	return digests
 }
 
 // newTally begins to count the votes on a release, under a policy that could

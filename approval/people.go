@@ -33,6 +33,11 @@ type Policy struct {
 	Solo    bool          // one person builds and approves, and every page says so
 	People  []Person
 	Signers AllowedSigners
+
+	// Former is the policy of the release that was published last, where this one
+	// changed it: who may change the rules is decided by the rules before.
+	// The votes must satisfy both.
+	Former *Policy
 }
 
 // Person is somebody on the list. Who has several keys or addresses is still

@@ -125,6 +125,9 @@ func (p printer) waiting(w approval.Waiting) {
 	p.line("waiting    for votes: %d of %d people approved", w.Have, w.Need)
 	p.field("release", w.Release.String())
 	p.ballots(w.Ballots)
+	if w.Former {
+		p.field("by", "the people of the policy before this one, which it changes")
+	}
 	p.field("may vote", strings.Join(w.May, ", "))
 	p.voteHere(w)
 	p.refusals(w.Refused)
