@@ -155,14 +155,13 @@ func TestAnAttackThatPassesIsAnError(t *testing.T) {
 }
 
 func TestTheReaderDecidesWhenAsked(t *testing.T) {
-	d, out := inWorld(t)
+	d, _ := inWorld(t)
 	if err := d.stage(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	release := regexp.MustCompile(`sha256:([0-9a-f]{8})`).FindStringSubmatch(out.String())[1]
 	d.ask = true
 	answers := func(text string) { d.streams.In = strings.NewReader(text) }
-	for _, no := range []string{"", "no\n", "\n", release[:7] + "\n"} {
+	for _, no := range []string{"", "no\n", "\n", "widget\n", "widget 1.1\n"} {
 		answers(no)
 		if err := d.approve(t.Context()); !errors.Is(err, errDeclined) {
 			t.Errorf("%q: got %v", no, err)
@@ -171,7 +170,7 @@ func TestTheReaderDecidesWhenAsked(t *testing.T) {
 	if err := d.declined(t.Context()); err != nil {
 		t.Error(err)
 	}
-	answers(release + "\n")
+	answers("widget  1.0\n")
 	if err := d.vote(t.Context(), "alice", "1 of 2"); err != nil {
 		t.Error(err)
 	}

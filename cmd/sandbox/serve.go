@@ -95,7 +95,7 @@ In every folder below bad/ one wheel is not what it seems. None may pass:
 for bad in bad/*; do echo "== $bad"; distgate stage $bad; done
 distgate approve 1.0 --key keys/mallory
 
-approve asks for the first digits of the release digest, so paste it line by line.
+approve asks for the project and version, so paste it line by line.
 
 The index misbehaves when it is told to (go doc ./publish/pypitest Fault). Let the
 second upload's answer be lost, publish, and let it behave again:

@@ -17,6 +17,7 @@ import (
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
 )
 
 // voteFlags say how the vote is signed: here with a key file, or elsewhere with
@@ -61,9 +62,13 @@ With an agent or a security key, through ssh-keygen:
 By a review of the environment on GitHub, where the policy lets that count, with
 your own token in GITHUB_TOKEN (gh auth token), in the run that waits for it:
 
-    distgate ` + verb + ` RELEASE --run OWNER/REPO/RUN_ID`,
+    distgate ` + verb + ` RELEASE --run OWNER/REPO/RUN_ID
+    distgate ` + verb + ` https://github.com/OWNER/REPO/actions/runs/RUN_ID`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if _, _, err := workflows.ParseRunURL(args[0]); err == nil && f.ways() == 0 {
+				f.run = args[0]
+			}
 			if err := f.check(s, verb, args[0]); err != nil {
 				return err
 			}
@@ -87,13 +92,7 @@ your own token in GITHUB_TOKEN (gh auth token), in the run that waits for it:
 // check wants one way to sign; and where nobody can be asked, the whole digest
 // of what is voted for.
 func (f voteFlags) check(s Streams, verb, ref string) error {
-	ways := 0
-	for _, given := range []bool{f.key != "", f.write != "", f.run != "", f.statement != "" || f.signature != ""} {
-		if given {
-			ways++
-		}
-	}
-	if ways != 1 || (f.statement == "") != (f.signature == "") {
+	if f.ways() != 1 || (f.statement == "") != (f.signature == "") {
 		return usagef("say how to vote, in one way: --key FILE, or --write FILE, or --statement FILE with --signature FILE, " +
 			"or --run OWNER/REPO/RUN_ID")
 	}
@@ -101,6 +100,16 @@ func (f voteFlags) check(s Streams, verb, ref string) error {
 		return usagef("there is no terminal to ask at, so " + verb + " takes the whole release digest: sha256: and 64 digits, as review shows it")
 	}
 	return nil
+}
+
+// ways is by how many ways the flags vote.
+func (f voteFlags) ways() (n int) {
+	for _, given := range []bool{f.key != "", f.write != "", f.run != "", f.statement != "" || f.signature != ""} {
+		if given {
+			n++
+		}
+	}
+	return n
 }
 
 func (r release) vote(ctx context.Context, s Streams, decision approval.Decision, f voteFlags) error {
@@ -263,14 +272,14 @@ func (r release) confirmVote(ctx context.Context, s Streams, review approval.Rev
 		return nil
 	}
 	p.field("release", review.Release.String())
-	fmt.Fprintf(s.Err, "%s: to %s, type 8 or more digits of the digest: ", plain(who), decision)
+	want := review.Project + " " + review.Version
+	fmt.Fprintf(s.Err, "%s: to %s this release, type its project and version, %s: ", plain(who), decision, want)
 	answer, err := readLine(ctx, s.In)
 	if err != nil {
 		return err
 	}
-	digits := strings.TrimPrefix(answer, "sha256:")
-	if len(digits) < 8 || !strings.HasPrefix(review.Release.Hex(), digits) {
-		return usagef("those are not the first digits of " + review.Release.String() + "; there was no vote")
+	if strings.Join(strings.Fields(answer), " ") != want {
+		return usagef("that is not " + want + "; there was no vote")
 	}
 	return nil
 }

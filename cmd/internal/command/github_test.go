@@ -21,11 +21,11 @@ func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)
 	return commands
 }
 
-// dispatch: dave starts a run of the release workflow. Its job waits, and RUN
+// dispatch [RELEASE]: dave starts a run of the release workflow. Its job waits, and RUN
 // names it.
-func dispatch(ts *testscript.TestScript, _ bool, _ []string) {
+func dispatch(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(inWorld(ts).Push(ts.MkAbs(".")))
-	id := strconv.FormatInt(inWorld(ts).Dispatch().ID, 10)
+	id := strconv.FormatInt(inWorld(ts).Dispatch(args...).ID, 10)
 	ts.Setenv("RUNID", id)
 	ts.Setenv("RUN", world.ReleaseRepository+"/"+id)
 }

@@ -3,13 +3,18 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
 )
+
+var jobDigest = regexp.MustCompile(`sha256:([0-9a-f]{8,64})`)
 
 // release is a release of the store, proven again under today's policy.
 type release struct {
@@ -24,9 +29,18 @@ type release struct {
 // is hashed, every bundle verified, and the policy is the one it was staged
 // under.
 func openRelease(ctx context.Context, s Streams, f shared, ref string) (release, error) {
+	repository, run, notRun := workflows.ParseRunURL(ref)
+	if notRun == nil && f.policy == "" && f.repository == "" {
+		f.repository = repository
+	}
 	p, err := openPolicy(ctx, s, f)
 	if err != nil {
 		return release{}, err
+	}
+	if notRun == nil {
+		if ref, err = p.releaseOf(ctx, s, repository, run); err != nil {
+			return release{}, err
+		}
 	}
 	store, err := p.existingStore(s, f)
 	if err != nil {
@@ -37,6 +51,38 @@ func openRelease(ctx context.Context, s Streams, f shared, ref string) (release,
 		return release{}, err
 	}
 	return p.open(ctx, s, f, store, digest)
+}
+
+// releaseOf is the release that a run is to publish, by the digits of its digest
+// in the name of a job. Who wrote the name chooses among the releases in the
+// store, and no more than that.
+func (p policy) releaseOf(ctx context.Context, s Streams, repository string, id int64) (ref string, err error) {
+	client, err := p.github(s)
+	if err != nil {
+		return "", err
+	}
+	run, err := client.Run(ctx, repository, id)
+	if err != nil {
+		return "", err
+	}
+	jobs, err := client.Jobs(ctx, run.URL())
+	if err != nil {
+		return "", err
+	}
+	named := map[string]bool{}
+	for _, job := range jobs {
+		if m := jobDigest.FindStringSubmatch(job.Name); m != nil && job.Attempt == run.Latest().Number {
+			named[m[1]] = true
+		}
+	}
+	if len(named) != 1 {
+		return "", usagef(fmt.Sprintf("%s: want a job that names one release, as release.yml has it, got %d of them; "+
+			"name the release by its digest, and the run with --run", run.URL(), len(named)))
+	}
+	for digits := range named {
+		ref = digits
+	}
+	return ref, nil
 }
 
 func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.Store, digest dist.Digest) (release, error) {

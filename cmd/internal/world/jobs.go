@@ -43,13 +43,14 @@ func (w *World) PublishJob() githubtest.Claims {
 }
 
 // Dispatch starts a new run of the release workflow, whose publishing job waits
-// for the environment. [World.PublishJob] is of that run from now on.
-func (w *World) Dispatch() githubtest.Run {
+// for the environment, and names the release as release.yml does.
+// [World.PublishJob] is of that run from now on.
+func (w *World) Dispatch(release ...string) githubtest.Run {
 	w.dispatched++
 	job := w.PublishJob()
 	w.runs[job.RunID] = true
 	return w.github.PutRun(githubtest.RunOf(job, githubtest.Job{Name: "gate"},
-		githubtest.Job{Name: "publish", Environment: job.Environment, Status: "waiting"}))
+		githubtest.Job{Name: strings.Join(append([]string{"publish"}, release...), " "), Environment: job.Environment, Status: "waiting"}))
 }
 
 // Env starts a job and returns what it finds in its environment, as NAME=value.
