@@ -60,6 +60,7 @@ type Difference struct {
 	Was   string `json:"was"`
 	Now   string `json:"now"`
 	Files int    `json:"files"` // distributions in which it is so; 0 of a policy
+	In    string `json:"in"`    // the first of them
 }
 
 // MemberKind is why a member of a wheel matters.
@@ -81,6 +82,7 @@ type MemberChange struct {
 	Now   int64      `json:"now"`
 	Like  string     `json:"like"`  // of a new native library: the old one that it seems to take the place of
 	Files int        `json:"files"` // wheels in which it is so
+	In    string     `json:"in"`    // the first of them
 }
 
 // FileChange is one distribution beside its counterpart.
@@ -182,60 +184,55 @@ func since(id rule.ID, where, format string, args ...any) rule.Finding {
 
 func (s Since) findings(by Publisher) (found []rule.Finding) {
 	for _, d := range s.Metadata {
-		found = append(found, s.metadata(d))
+		id := rule.ChangedMetadata
+		if d.Field == "Requires-Dist" && d.Was == "" {
+			id = rule.NewDependency
+		}
+		found = append(found, s.in(d.Files, d.In, since(id, d.Field, "%s", d)))
 	}
 	for _, d := range s.EntryPoints {
 		id := rule.ChangedEntryPoints
 		if d.Was == "" && (d.Field == "console_scripts" || d.Field == "gui_scripts") {
 			id = rule.NewScript
 		}
-		found = append(found, since(id, "entry_points.txt", "%s, unlike %s, %s", d, s.Version, s.in(d.Files)))
+		found = append(found, s.in(d.Files, d.In, since(id, d.Field, "%s", d)))
 	}
 	found = append(found, s.members()...)
 	found = append(found, s.files()...)
 	return append(found, s.provenance(by)...)
 }
 
-func (s Since) metadata(d Difference) rule.Finding {
-	id := rule.ChangedMetadata
-	if d.Field == "Requires-Dist" && d.Was == "" {
-		id = rule.NewDependency
+// in says since when, and in which wheels.
+func (s Since) in(files int, first string, f rule.Finding) rule.Finding {
+	switch {
+	case files == 1 && s.Wheels > 1:
+		f.File = first
+		f.What += " (since " + s.Version + ")"
+	case files == s.Wheels:
+		f.What += " (since " + s.Version + ", in every wheel)"
+	default:
+		f.What += fmt.Sprintf(" (since %s, in %d of %d wheels, %s first)", s.Version, files, s.Wheels, first)
 	}
-	return since(id, d.Field, "%s, unlike %s, %s", d, s.Version, s.in(d.Files))
+	return f
 }
 
-// String is the difference in one line.
+// String is the difference in one line, without its field.
 func (d Difference) String() string {
 	switch {
 	case d.Was == "":
-		return d.Field + ": new: " + d.Now
+		return "new: " + d.Now
 	case d.Now == "":
-		return d.Field + ": gone: " + d.Was
+		return "gone: " + d.Was
 	}
-	return d.Field + ": " + d.Now + ", was " + d.Was
-}
-
-func (s Since) in(files int) string {
-	if files == s.Wheels {
-		return "in all wheels that were compared"
-	}
-	return fmt.Sprintf("in %d of the %d wheels that were compared", files, s.Wheels)
+	return d.Now + ", was " + d.Was
 }
 
 // members makes a finding of each member that runs by itself or on a machine, and
 // one of all others.
 func (s Since) members() (found []rule.Finding) {
 	for _, m := range s.Members {
-		change := "new"
-		if m.Was >= 0 {
-			change = "changed"
-		}
-		switch id := m.rule(); {
-		case id == "":
-		case m.Like != "":
-			found = append(found, since(id, m.Name, "new, it seems in the place of %s, %s", m.Like, s.in(m.Files)))
-		default:
-			found = append(found, since(id, m.Name, "%s since %s, %d bytes, %s", change, s.Version, m.Now, s.in(m.Files)))
+		if id := m.rule(); id != "" {
+			found = append(found, s.in(m.Files, m.In, since(id, m.Name, "%s", m)))
 		}
 	}
 	var added, removed, changed int
@@ -243,10 +240,23 @@ func (s Since) members() (found []rule.Finding) {
 		added, removed, changed = added+f.Added, removed+f.Removed, changed+f.Changed
 	}
 	if added+removed+changed > 0 {
-		found = append(found, since(rule.ChangedMembers, "", "since %s, in all wheels together, %d members are new, "+
-			"%d are gone and %d changed", s.Version, added, removed, changed))
+		found = append(found, since(rule.ChangedMembers, "", "in all wheels together %d new, %d gone and %d changed (since %s)",
+			added, removed, changed, s.Version))
 	}
 	return found
+}
+
+// String is the change in one line, without the member.
+func (m MemberChange) String() string {
+	switch {
+	case m.Now < 0:
+		return "gone"
+	case m.Was >= 0:
+		return fmt.Sprintf("changed, %d bytes, was %d", m.Now, m.Was)
+	case m.Like != "":
+		return fmt.Sprintf("new, %d bytes, it seems in the place of %s", m.Now, m.Like)
+	}
+	return fmt.Sprintf("new, %d bytes", m.Now)
 }
 
 // rule is what a changed member is a finding of by itself, or nothing.
@@ -271,14 +281,19 @@ func (s Since) files() (found []rule.Finding) {
 	for _, f := range s.Files {
 		switch {
 		case f.Was == "":
-			found = append(found, since(rule.ChangedFiles, f.Name, "new: %s has no counterpart", s.Version))
+			found = append(found, f.in(since(rule.ChangedFiles, "", "new: %s has no counterpart", s.Version)))
 		case f.grew():
-			found = append(found, since(rule.ChangedSize, f.Name, "%d bytes, was %d in %s", f.Size, f.WasSize, s.Version))
+			found = append(found, f.in(since(rule.ChangedSize, "", "%d bytes, was %d (since %s)", f.Size, f.WasSize, s.Version)))
 		}
 	}
 	for _, name := range s.Gone {
-		found = append(found, since(rule.ChangedFiles, name, "gone: this release has no counterpart"))
+		found = append(found, since(rule.ChangedFiles, "", "gone: %s has no counterpart in this release", name))
 	}
+	return found
+}
+
+func (f FileChange) in(found rule.Finding) rule.Finding {
+	found.File = f.Name
 	return found
 }
 
@@ -319,7 +334,7 @@ func (p PolicyChange) findings() (found []rule.Finding) {
 		case "files", "series", "store":
 			id = rule.ChangedFileSet
 		}
-		found = append(found, since(id, d.Field, "%s, unlike for %s, which was published last", d, p.Version))
+		found = append(found, since(id, d.Field, "%s (since %s, published last)", d, p.Version))
 	}
 	return found
 }

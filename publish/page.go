@@ -79,6 +79,8 @@ type served struct {
 	yanked   string   // the reason, or nothing
 	python   *string  // Requires-Python, or nil where the index does not say
 	metadata []string // digests of the core metadata beside the file, as they are given
+	uploaded string   // when, as the index says it, or nothing
+	attested *url.URL // where its provenance is, or nil where it has none
 }
 
 // page asks for the files of a release. A project that the index does not know
@@ -198,6 +200,14 @@ func (e entry) served(to *url.URL) (served, error) {
 			return s, err
 		} else if text != "" {
 			s.metadata = append(s.metadata, text)
+		}
+	}
+	if e.uploaded != nil {
+		s.uploaded = *e.uploaded
+	}
+	if e.attested != nil {
+		if s.attested, err = to.Parse(*e.attested); err != nil {
+			return s, errors.New("no URL of its provenance")
 		}
 	}
 	s.yanked, err = reason(e.yanked)

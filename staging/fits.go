@@ -22,3 +22,17 @@ func Fits(word string, f dist.Filename) (bool, error) {
 	wheel, ok := wheelPattern(f)
 	return ok && f.Kind == dist.Wheel && p.fits(wheel), nil
 }
+
+// Slot is what a distribution is in every release: "sdist", or a wheel's word as
+// the policy writes it, without the numbers of a platform, such as
+// cp313-manylinux_x86_64. It is empty for a name that has no such word.
+func Slot(f dist.Filename) string {
+	if f.Kind == dist.Sdist {
+		return sdist
+	}
+	wheel, ok := wheelPattern(f)
+	if !ok {
+		return ""
+	}
+	return wheel.open()
+}

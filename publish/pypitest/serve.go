@@ -266,17 +266,20 @@ const projectsPage = `<!DOCTYPE html>
 </html>
 `
 
-// serveFile serves a file, or the metadata of a wheel beside it (PEP 658).
+// serveFile serves a file, or the metadata of a wheel beside it (PEP 658), whole
+// or in ranges.
 func (x *Index) serveFile(w http.ResponseWriter, r *http.Request) {
 	wanted := strings.TrimPrefix(r.URL.Path, "/packages/")
 	x.mu.Lock()
 	var at string
+	var uploaded time.Time
 	for f := range x.files() {
 		if wanted == f.path() {
-			at = x.stored(f)
+			at, uploaded = x.stored(f), f.uploaded
+			w.Header().Set("ETag", `"`+f.digests.md5+`"`)
 		}
 		if wanted == f.path()+".metadata" && f.metadata != "" {
-			at = x.stored(f) + ".metadata"
+			at, uploaded = x.stored(f)+".metadata", f.uploaded
 		}
 	}
 	x.mu.Unlock()
@@ -288,7 +291,7 @@ func (x *Index) serveFile(w http.ResponseWriter, r *http.Request) {
 	defer file.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Cache-Control", "max-age=365000000, immutable, public")
-	http.ServeContent(w, r, "", time.Time{}, file)
+	http.ServeContent(w, r, "", uploaded, file)
 }
 
 // find is the release and the file that a path names.

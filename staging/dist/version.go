@@ -146,3 +146,9 @@ func (v *Version) UnmarshalText(text []byte) error {
 	*v = parsed
 	return nil
 }
+
+// IsPre tells whether v comes before the release that its numbers name: a
+// developmental release, an alpha, a beta or a candidate (1.0.dev1, 1.0rc1).
+func (v Version) IsPre() bool {
+	return !v.IsZero() && pep440.MustParse(v.text).IsPreRelease()
+}

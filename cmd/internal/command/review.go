@@ -19,8 +19,9 @@ func newReview(s Streams) *cobra.Command {
 		Use:   "review RELEASE",
 		Short: "Show what a person looks at before voting",
 		Long: `Review proves a staged release again, byte by byte, and shows the facts: every
-file with its digest and evidence, what was proven and what was not, and who
-decides. RELEASE is a version, a release digest or the beginning of one.
+file with its digest and evidence, what was proven and what was not, who decides,
+and what changed since the newest earlier release on the index, as far as the
+index tells. RELEASE is a version, a release digest or the beginning of one.
 
 With --json it prints the same facts as JSON.`,
 		Args: cobra.ExactArgs(1),
@@ -36,15 +37,27 @@ With --json it prints the same facts as JSON.`,
 			if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
 				return err
 			}
+			changes, err := r.changes(c.Context())
+			if err != nil {
+				return err
+			}
 			if f.json {
-				return emit(s.Out, review)
+				return emit(s.Out, reviewed{review, changes})
 			}
 			printer{s.Out}.review(review, r.policy.address(r.index).Upload)
+			printer{s.Out}.changes(changes)
 			return r.showStanding(c.Context(), s)
 		},
 	}
 	f.bind(c)
 	return c
+}
+
+// reviewed is what a person is shown: the facts that everybody sees alike, and
+// what the index said of earlier releases at this moment.
+type reviewed struct {
+	approval.Review
+	Changes approval.Changes `json:"changes"`
 }
 
 // review shows the facts: what goes where, who built it and whose word for that
@@ -84,7 +97,6 @@ func (p printer) review(r approval.Review, upload string) {
 		p.field("people", "one person builds and approves")
 	}
 	p.field("policy", r.Policy.Digest.String())
-	p.line("")
 }
 
 // origin says what was passed over when the files were collected.

@@ -89,6 +89,7 @@ func TestStories(t *testing.T) {
 			"intrude":  intrude,
 			"remove":   remove,
 			"index":    index,
+			"amend":    amend,
 		}),
 	})
 }
@@ -105,6 +106,12 @@ func build(ts *testscript.TestScript, _ bool, args []string) {
 // wheel VERSION DIR TAG: the build job makes and attests one wheel more.
 func buildWheel(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(inWorld(ts).BuildWheel(ts.MkAbs(args[1]), args[0], args[2]))
+}
+
+// amend WHEEL MEMBER TEXT: the build adds a line to a member of the wheel, or the
+// member; METADATA gets it among the fields.
+func amend(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).Amend(ts.MkAbs(args[0]), args[1], strings.ReplaceAll(args[2], `\n`, "\n")))
 }
 
 // forge FILE HOW: the file's bundle is replaced by one that must not count.

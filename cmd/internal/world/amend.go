@@ -1,0 +1,75 @@
+package world
+
+import (
+	"archive/zip"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Amend puts text at the end of a member of a wheel that Build wrote, or a new
+// member into it, and has the build job attest the wheel again: it is what the
+// build would have made of a changed source. NAME in a path below .dist-info is
+// written as "dist-info/NAME"; what goes into METADATA goes among its fields.
+func (w *World) Amend(wheel, path, text string) error {
+	members, err := unzipped(wheel)
+	if err != nil {
+		return describe(wheel, err)
+	}
+	version := strings.Split(filepath.Base(wheel), "-")[1]
+	info := Project + "-" + version + ".dist-info/"
+	if below, ok := strings.CutPrefix(path, "dist-info/"); ok {
+		path = info + below
+	}
+	amended := []member{}
+	for _, m := range members {
+		switch m.path {
+		case path:
+			text = m.body + text
+			if first, rest, ok := strings.Cut(m.body, "\n"); ok && path == info+"METADATA" {
+				text = first + "\n" + strings.TrimPrefix(text, m.body) + rest
+			}
+		case info + "RECORD":
+		default:
+			amended = append(amended, m)
+		}
+	}
+	amended = append(amended, member{path, text})
+	amended = append(amended, member{info + "RECORD", record(amended, info+"RECORD")})
+	raw, err := zipped(amended)
+	if err != nil {
+		return describe(wheel, err)
+	}
+	return w.write(filepath.Dir(wheel), w.BuildJob(version), File{filepath.Base(wheel), raw})
+}
+
+// unzipped are the members of a wheel.
+func unzipped(path string) (members []member, err error) {
+	raw, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	info, err := raw.Stat()
+	if err != nil {
+		return nil, err
+	}
+	z, err := zip.NewReader(raw, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			return nil, err
+		}
+		body, err := io.ReadAll(r)
+		r.Close()
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, member{f.Name, string(body)})
+	}
+	return members, nil
+}
