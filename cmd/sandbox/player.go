@@ -66,7 +66,7 @@ func (p player) distgate(ctx context.Context, v verb) error {
 	s := command.Streams{In: p.input(v), Out: &result, Err: &aside,
 		Env: p.env(v.job), Now: p.streams.Now, Terminal: v.ask || v.answer != ""}
 	if v.show == all {
-		s.Out = io.MultiWriter(p.streams.Out, &result)
+		s.Out = io.MultiWriter(jobLog{p.streams.Out}, &result)
 		s.Err = s.Out
 	}
 	code := command.Main(ctx, strings.Fields(v.line), s)
@@ -89,6 +89,22 @@ func (p player) distgate(ctx context.Context, v verb) error {
 		fmt.Fprintln(p.streams.Out, line)
 	}
 	return nil
+}
+
+// jobLog is a job's log as GitHub shows it: a line that is a workflow command is
+// carried out, and not shown. Each write is of whole lines.
+type jobLog struct{ w io.Writer }
+
+func (l jobLog) Write(text []byte) (int, error) {
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(line, []byte("::")) {
+			continue
+		}
+		if _, err := l.w.Write(line); err != nil {
+			return 0, err
+		}
+	}
+	return len(text), nil
 }
 
 // unexpected is a command that ended otherwise than it must.

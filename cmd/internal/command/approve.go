@@ -273,7 +273,7 @@ func (r release) confirmVote(ctx context.Context, s Streams, review approval.Rev
 	}
 	p.field("release", review.Release.String())
 	want := review.Project + " " + review.Version
-	fmt.Fprintf(s.Err, "%s: to %s this release, type its project and version, %s: ", plain(who), decision, want)
+	fmt.Fprintf(s.Err, "%s: to %s, type %s: ", plain(who), decision, want)
 	answer, err := readLine(ctx, s.In)
 	if err != nil {
 		return err
