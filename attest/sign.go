@@ -2,11 +2,13 @@ package attest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/sign"
@@ -93,6 +95,30 @@ func (s *Signer) Sign(ctx context.Context, name string, statement []byte) (Bundl
 		return Bundle{}, err
 	}
 	return fromProtobuf(name, raw, pb)
+}
+
+// Log asks whether the instance's transparency log is there, and returns its
+// address. It wants Rekor v1: what a later version logs has no place in PEP 740.
+func (s *Signer) Log(ctx context.Context) (address string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, signTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(s.services.Rekor, "/")+"/api/v1/log", nil)
+	if err != nil {
+		return "", err
+	}
+	client := http.Client{Transport: bounded{http.DefaultTransport}}
+	response, err := client.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	var log struct {
+		Root string `json:"rootHash"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&log); err != nil || response.StatusCode != http.StatusOK || log.Root == "" {
+		return "", fmt.Errorf("%s: want a transparency log, Rekor v1, got status %d", r.URL, response.StatusCode)
+	}
+	return s.services.Rekor, nil
 }
 
 func (s *Signer) options(ctx context.Context, token string) sign.BundleOptions {

@@ -21,7 +21,7 @@ import (
 )
 
 // Address says where an index is, as the policy has it. Every field is
-// required but Files.
+// required but Files and Limits.
 type Address struct {
 	Name      string        // how policy and release manifest call it, in a-z, 0-9 and -
 	Upload    string        // URL of the legacy upload API; trusted publishing is at /_/oidc/ of its host
@@ -30,7 +30,18 @@ type Address struct {
 	Files     []string      // further hosts that serve files, like "https://files.pythonhosted.org"
 	Audience  string        // of the ID token that it takes
 	Patience  time.Duration // how long it may take to serve what it took
+	Limits    Limits        // on what it takes
 }
+
+// Limits are what an index takes at the most, as far as is known: 0 is not at all.
+type Limits struct {
+	File    int64         // bytes of one file
+	Project int64         // bytes of all files of a project
+	Open    time.Duration // how long a release takes new files after its first
+}
+
+// warehouse is what pypi.org and test.pypi.org take, where no project had it raised.
+func warehouse() Limits { return Limits{File: 100 << 20, Project: 10 << 30, Open: 14 * 24 * time.Hour} }
 
 // PyPI is the Python Package Index.
 func PyPI() Address {
@@ -38,7 +49,7 @@ func PyPI() Address {
 		Name: "pypi", Audience: "pypi", Patience: 15 * time.Minute,
 		Upload: "https://upload.pypi.org/legacy/",
 		Simple: "https://pypi.org/simple/", Integrity: "https://pypi.org/integrity/",
-		Files: []string{"https://files.pythonhosted.org"},
+		Files: []string{"https://files.pythonhosted.org"}, Limits: warehouse(),
 	}
 }
 
@@ -48,7 +59,7 @@ func TestPyPI() Address {
 		Name: "testpypi", Audience: "testpypi", Patience: 15 * time.Minute,
 		Upload: "https://test.pypi.org/legacy/",
 		Simple: "https://test.pypi.org/simple/", Integrity: "https://test.pypi.org/integrity/",
-		Files: []string{"https://test-files.pythonhosted.org"},
+		Files: []string{"https://test-files.pythonhosted.org"}, Limits: warehouse(),
 	}
 }
 

@@ -115,30 +115,21 @@ func (j Job) Publish(ctx context.Context, a approval.Approved) (Confirmed, error
 // deliver brings the release to the index, as far as it is not there.
 func (j Job) deliver(ctx context.Context, a approval.Approved, done *Unfinished) error {
 	staged := a.Staged()
-	s, err := j.open(ctx)
+	in, _, err := j.inspect(ctx, staged)
+	if in != nil {
+		done.found(in.seen.offer.there)
+	}
 	if err != nil {
 		return err
 	}
-	if err := s.claims.ofRun(a.Run()); err != nil {
+	if err := in.session.claims.ofRun(a.Run()); err != nil {
 		return err
 	}
-	r, err := newRelease(staged)
-	if err != nil {
-		return err
-	}
-	offer, err := again(ctx, j.patience(), func() (offer, error) { return r.look(ctx, j.Index) })
-	if err != nil {
-		return err
-	}
-	done.found(offer.there)
-	parcels, err := j.pack(ctx, staged, offer.there)
+	parcels, err := j.pack(ctx, staged, in.seen.offer.there)
 	if err != nil || len(parcels) == 0 {
 		return err
 	}
-	if err := offer.takes(r.project); err != nil {
-		return err
-	}
-	return s.uploadAll(ctx, staged, r, parcels, done)
+	return in.session.uploadAll(ctx, staged, in.seen.release, parcels, done)
 }
 
 // oneByOne keeps two goroutines from reporting at once.
@@ -155,8 +146,15 @@ func oneByOne(progress func(Event)) func(Event) {
 }
 
 func (j Job) check(a approval.Approved) error {
-	if a.IsZero() || j.Token == nil || j.Signer == nil || j.Store == nil {
-		return errors.New("publish: no approval, token, signer or store")
+	if a.IsZero() {
+		return errors.New("publish: no approval")
 	}
-	return j.Witness.check(a.Staged())
+	return j.complete(a.Staged())
+}
+
+func (j Job) complete(s staging.Staged) error {
+	if j.Token == nil || j.Signer == nil || j.Store == nil {
+		return errors.New("publish: no token, signer or store")
+	}
+	return j.Witness.check(s)
 }

@@ -169,7 +169,8 @@ func (p Publisher) claims(c Claims) []claim {
 		equal("workflow_ref", p.Repository+"/"+p.Workflow+"@"+c.Ref, c.WorkflowRef,
 			"publish from the workflow that the policy names, at the ref it runs for"),
 		equal("job_workflow_ref", c.WorkflowRef, c.JobWorkflowRef,
-			"publish from a job of the workflow itself, not of a reusable one"),
+			"publish from a job of the workflow itself: for one of a reusable workflow PyPI compares two workflows, "+
+				"one when it mints and the other when it judges attestations"),
 		equal("environment", p.Environment, c.Environment, "give the publishing job this environment"),
 		equal("runner_environment", hosted, c.RunnerEnvironment,
 			"run the publishing job on a runner of GitHub's"),
@@ -195,6 +196,15 @@ const (
 // time, and that it shows this publisher. What it says is believed from here
 // on; GITHUB_* variables never are.
 func (p Publisher) Verify(ctx context.Context, idToken, audience string) (Claims, error) {
+	claims, err := p.read(ctx, idToken, audience)
+	if err != nil {
+		return Claims{}, err
+	}
+	return claims, p.compare(claims)
+}
+
+// read is what an authentic ID token says, of whichever job.
+func (p Publisher) read(ctx context.Context, idToken, audience string) (Claims, error) {
 	if err := p.Check(); err != nil {
 		return Claims{}, err
 	}
@@ -223,7 +233,7 @@ func (p Publisher) Verify(ctx context.Context, idToken, audience string) (Claims
 		return Claims{}, refuseToken("a token that is valid now, at "+stamp(now),
 			"one issued at "+stamp(token.IssuedAt))
 	}
-	return said.Claims, p.compare(said.Claims)
+	return said.Claims, nil
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -55,21 +55,27 @@ type session struct {
 }
 
 // open asks the index for its audience, and only if that is the policy's, the
-// job for an ID token, which it verifies.
+// job for an ID token, which it verifies. Where that is refused, the session
+// comes with the refusals, and knows the claims as far as they could be read.
 func (j Job) open(ctx context.Context) (*session, error) {
-	where, err := again(ctx, j.patience(), func() (exchange, error) { return j.Index.discover(ctx) })
+	s, err := j.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.identify(ctx)
+	return s, err
+}
+
+// reach asks the index where it exchanges tokens, and for its audience.
+func (j Job) reach(ctx context.Context) (*session, error) {
+	at, err := again(ctx, j.patience(), func() (exchange, error) { return j.Index.discover(ctx) })
 	if err != nil {
 		return nil, err
 	}
 	_, err = again(ctx, j.patience(), func() (struct{}, error) {
-		return struct{}{}, j.Index.checkAudience(ctx, where.audience)
+		return struct{}{}, j.Index.checkAudience(ctx, at.audience)
 	})
-	if err != nil {
-		return nil, err
-	}
-	s := &session{job: j, at: where}
-	_, err = s.identify(ctx)
-	return s, err
+	return &session{job: j, at: at}, err
 }
 
 // identify gets an ID token that shows the publisher.
@@ -197,6 +203,14 @@ func mintHints() map[string]string {
 	}
 }
 
+// notMinted is why the index minted nothing, with its own codes for it.
+type notMinted struct {
+	rule.Refusals
+	codes []string
+}
+
+func (n notMinted) Unwrap() error { return n.Refusals }
+
 // refused explains why the index minted nothing, beside what it was shown.
 func (s *session) refused(a answer, idToken string) error {
 	var said []struct {
@@ -210,17 +224,17 @@ func (s *session) refused(a answer, idToken string) error {
 	if err != nil || len(said) == 0 || len(said) > 20 {
 		return rule.Refusals{no}
 	}
-	var all rule.Refusals
+	var all notMinted
 	for _, e := range said {
 		no := no
 		no.Got = brief(e.Code+": "+e.Description, s.secrets(idToken)...)
 		if hint, ok := mintHints()[e.Code]; ok {
 			no.Hint = hint
 		}
-		all = append(all, no)
+		all.Refusals, all.codes = append(all.Refusals, no), append(all.codes, e.Code)
 	}
-	if closed(all[0].Got) {
-		return notYet{no: all}
+	if closed(all.Refusals[0].Got) {
+		return notYet{no: all.Refusals}
 	}
 	return all
 }

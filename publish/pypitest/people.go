@@ -87,6 +87,17 @@ func (x *Index) AddPending(project string, publisher Publisher) error {
 	return nil
 }
 
+// AddPublisher registers one more publisher of a project.
+func (x *Index) AddPublisher(name string, publisher Publisher) error {
+	if err := publisher.check(); err != nil {
+		return err
+	}
+	return x.change(name, func(p *project) error {
+		p.publishers = append(p.publishers, publisher.lower())
+		return nil
+	})
+}
+
 // RemovePublisher takes a publisher from a project. Tokens that were minted
 // for it stay, and are no longer allowed to upload.
 func (x *Index) RemovePublisher(name string, publisher Publisher) error {

@@ -14,6 +14,11 @@ const (
 	ReleasePython    ID = "release-python"
 	ProjectStatus    ID = "project-status"
 	UploadRefused    ID = "upload-refused"
+	FileDeleted      ID = "file-deleted"
+	IndexDuplicate   ID = "index-duplicate"
+	IndexLimit       ID = "index-limit"
+	ReleaseClosed    ID = "release-closed"
+	PublisherOpen    ID = "publisher-open"
 	ServedBytes      ID = "served-bytes"
 	ServedExtra      ID = "served-extra"
 	ServedMissing    ID = "served-missing"
@@ -59,6 +64,19 @@ var publishStories = map[ID]string{
 	UploadRefused: "The index did not take the file, and said why. Nothing that it has taken before is lost: " +
 		"running publish again goes on with the files that are missing. What an index has once taken under a " +
 		"name can never be replaced, so a file that must change needs a new version.",
+	FileDeleted: "A receipt says that the index served this file, and now it does not list it: somebody deleted it " +
+		"there. An index never gives a name free again, so the release cannot be made whole. Find out who deleted " +
+		"it, and release a new version.",
+	IndexDuplicate: "PyPI takes the same bytes once, under one name, and one sdist of a release. Whatever is sent " +
+		"a second time is refused, in the middle of the upload if it is not noticed before.",
+	IndexLimit: "PyPI takes files of up to 100 MiB, and 10 GiB of a project, unless it was asked for more. Where it " +
+		"agreed to more, the policy's [index] says so.",
+	ReleaseClosed: "PyPI takes new files of a release for 14 days after it was made there. What came too late can " +
+		"only be released under a new version.",
+	PublisherOpen: "The index gave an upload token to a job that runs in no environment. So a trusted publisher is " +
+		"registered there that names none, and whoever can change a branch of the repository can upload, without " +
+		"any review. On the index, under the project's publishing settings, remove it, and add one that names the " +
+		"environment. The token was ended at once.",
 	ServedBytes: "What the index serves under a file's name must be the bytes that were approved: the same size " +
 		"and the same SHA-256, in its own listing and after downloading. If it serves others, somebody uploaded " +
 		"another file, or changed it. Tell the users, yank the release, and find out who could upload.",

@@ -97,6 +97,9 @@ type indexTable struct {
 	Audience    string   `toml:"audience"`
 	Environment string   `toml:"environment"`
 	Patience    string   `toml:"patience"`
+	MaxFile     string   `toml:"max-file"`
+	MaxProject  string   `toml:"max-project"`
+	Open        string   `toml:"open"`
 }
 
 type publishTable struct {
@@ -526,6 +529,10 @@ func (p policy) index(name string) (*publish.Index, error) {
 			return nil, usageError{p.refuse("index."+name+".patience", `a time as "15m"`, t.Patience)}
 		}
 		address.Patience = patience
+	}
+	var err error
+	if address.Limits, err = p.limits(name, address.Limits); err != nil {
+		return nil, err
 	}
 	index, err := publish.NewIndex(address)
 	return index, policyFault(err)

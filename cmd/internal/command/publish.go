@@ -11,12 +11,14 @@ import (
 
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/publish"
+	"github.com/distgate/distgate/staging/rule"
 	"github.com/distgate/distgate/workflows"
 )
 
 func newPublish(s Streams) *cobra.Command {
 	var f shared
 	var patience time.Duration
+	var dry bool
 	c := &cobra.Command{
 		Use:   "publish RELEASE",
 		Short: "Upload what was approved, and confirm what the index serves",
@@ -36,13 +38,70 @@ actions: read" and GITHUB_TOKEN, in the environment that the policy names.`,
 			if err != nil {
 				return err
 			}
+			if dry {
+				return r.preflight(c.Context(), s, f)
+			}
 			return r.publish(c.Context(), s, f, patience)
 		},
 	}
 	f.bind(c)
 	c.Flags().DurationVar(&patience, "patience", 3*time.Hour,
 		"how `LONG` to try again while the index gives no answer: leaving costs another approval")
+	c.Flags().BoolVar(&dry, "dry-run", false,
+		"judge the whole release against the index, and send nothing; votes are not counted")
 	return c
+}
+
+// preflight judges what can be judged before the first byte is sent.
+func (r release) preflight(ctx context.Context, s Streams, f shared) error {
+	token, err := idToken(s)
+	if err != nil {
+		return err
+	}
+	job, err := r.job(s, token)
+	if err != nil {
+		return err
+	}
+	job.Progress = newSteps(s).event
+	found, err := job.Preflight(ctx, r.staged)
+	if errors.As(err, new(rule.Refusals)) || err == nil {
+		if f.json && err == nil {
+			err = emit(s.Out, found)
+		} else if !f.json {
+			printer{s.Out}.preflight(found)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = r.ownRun(ctx, s, token)
+	return err
+}
+
+// preflight shows each row, and each claim beside what the index does with it.
+func (p printer) preflight(found publish.Preflight) {
+	p.line("preflight  for index %s; nothing is sent", found.Index)
+	p.field("release", found.Release.String())
+	for _, row := range found.Rows {
+		text := row.Found
+		if row.State != publish.Good {
+			text = string(row.State) + ": " + text
+		}
+		p.field(row.What, text)
+	}
+	if len(found.Claims) > 0 {
+		p.line("  claims     of the ID token, and what PyPI compares each with")
+	}
+	for _, c := range found.Claims {
+		p.line("    %s %s", fmt.Sprintf("%-19s", c.Claim), orNothing(c.Token))
+		for _, line := range wrap(plain(c.With), width-3*indent) {
+			p.line("%*s%s", 3*indent, "", line)
+		}
+	}
+	for _, name := range found.Missing {
+		p.line("  to send    %s", name)
+	}
+	p.field("in all", fmt.Sprintf("%s to send, %s", plural(len(found.Missing), "file"), bytesText(found.Bytes)))
 }
 
 func (r release) publish(ctx context.Context, s Streams, f shared, patience time.Duration) error {

@@ -90,6 +90,7 @@ func TestStories(t *testing.T) {
 			"remove":   remove,
 			"index":    index,
 			"amend":    amend,
+			"unguard":  unguard,
 		}),
 	})
 }
@@ -298,6 +299,18 @@ func index(ts *testscript.TestScript, _ bool, args []string) {
 	if answer.Code != 204 {
 		ts.Fatalf("%s", answer.Body)
 	}
+}
+
+// unguard on|off: a publisher without environment is registered, or removed.
+func unguard(ts *testscript.TestScript, _ bool, args []string) {
+	w := inWorld(ts)
+	open := w.Publisher()
+	open.Environment = ""
+	change := w.Index().AddPublisher
+	if args[0] == "off" {
+		change = w.Index().RemovePublisher
+	}
+	ts.Check(change(world.Project, open))
 }
 
 // exitcode CODE COMMAND…: the command ends with just this code.
