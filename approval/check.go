@@ -492,10 +492,9 @@ func because(b Ballot) string {
 
 // may are the people who have not approved and could.
 func (t *tally) may() (names []string) {
-	for _, person := range t.policy.voters(t.now) {
-		_, voted := t.yes[person.GitHub]
-		if started := slices.Contains(t.run.Starters, person.GitHub); !voted && (t.policy.Solo || !started) {
-			names = append(names, person.Name())
+	for _, voter := range t.policy.voters(t.run, t.now) {
+		if _, voted := t.yes[voter.GitHub]; !voted {
+			names = append(names, voter.Name())
 		}
 	}
 	return names

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func (p Policy) Check(now time.Time) error {
 	if len(no) > 0 {
 		return no
 	}
-	if voters := p.voters(now); len(voters) < p.Need {
+	if voters := p.voters(Run{}, now); len(voters) < p.Need {
 		no = append(no, policyRefusal(fmt.Sprintf("%d people who can vote now", p.Need),
 			fmt.Sprintf("%d", len(voters)), "add people and keys, or lower the number of approvals, and stage again"))
 	}
@@ -206,14 +207,37 @@ func (p Policy) known(github int64) (Person, bool) {
 	return p.People[i], true
 }
 
-// voters are the people who can approve at that time: with a key that is valid,
-// or on GitHub.
-func (p Policy) voters(now time.Time) (voters []Person) {
-	for _, person := range p.People {
-		can := func(principal string) bool { return p.Signers.has(principal, now) }
-		if p.Counts(Environment) || slices.ContainsFunc(person.Principals, can) {
-			voters = append(voters, person)
-		}
+// Voter is a person on the list, and why an approval by them would not count.
+type Voter struct {
+	Person
+	Why string `json:"why,omitempty"` // "" where it would count
+}
+
+// Voters are the people on the list, by GitHub id. Of a run that is not known
+// (the zero value), who started it cannot be told.
+func (p Policy) Voters(run Run, now time.Time) []Voter {
+	voters := make([]Voter, len(p.People))
+	for i, person := range p.People {
+		voters[i] = Voter{person, p.bar(person, run, now)}
 	}
+	slices.SortFunc(voters, func(a, b Voter) int { return cmp.Compare(a.GitHub, b.GitHub) })
 	return voters
+}
+
+// bar is why an approval by the person would not count: no valid key where only
+// that would do, or having started the build or the run.
+func (p Policy) bar(person Person, run Run, now time.Time) string {
+	can := func(principal string) bool { return p.Signers.has(principal, now) }
+	switch {
+	case !p.Solo && slices.Contains(run.Starters, person.GitHub):
+		return "started the build or the run that publishes"
+	case !p.Counts(Environment) && !slices.ContainsFunc(person.Principals, can):
+		return "has no key that is valid now"
+	}
+	return ""
+}
+
+// voters are the people who can approve at that time.
+func (p Policy) voters(run Run, now time.Time) []Voter {
+	return slices.DeleteFunc(p.Voters(run, now), func(v Voter) bool { return v.Why != "" })
 }

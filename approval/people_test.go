@@ -2,6 +2,7 @@ package approval_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,5 +108,36 @@ func TestSolo(t *testing.T) {
 	check(t, err)
 	if !a.Solo() {
 		t.Error("the approval does not say that there is one person")
+	}
+}
+
+func TestVotersSayWhyNot(t *testing.T) {
+	signed := newWorld(t).policy // 1, 2 and 3, all of whom have a key
+	solo, gone, byReview := signed, signed, signed
+	solo.Solo = true
+	gone.People = append(slices.Clone(signed.People), approval.Person{GitHub: 9, Principals: []string{"gone@example.org"}})
+	byReview.Roads, byReview.People = []approval.Road{approval.Environment}, gone.People
+	started := approval.Run{Starters: []int64{signed.People[0].GitHub}}
+	for _, test := range []struct {
+		name   string
+		policy approval.Policy
+		run    approval.Run
+		want   []string // why not, in the order of ids
+	}{
+		{"no run is known", signed, approval.Run{}, []string{"", "", ""}},
+		{"who started the run", signed, started, []string{"started the build or the run that publishes", "", ""}},
+		{"alone", solo, started, []string{"", "", ""}},
+		{"without a key", gone, approval.Run{}, []string{"", "", "", "has no key that is valid now"}},
+		{"without a key, on GitHub", byReview, approval.Run{}, []string{"", "", "", ""}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, v := range test.policy.Voters(test.run, noon) {
+				got = append(got, v.Why)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("want %q, got %q", test.want, got)
+			}
+		})
 	}
 }

@@ -27,7 +27,8 @@ var rooms = map[string][]string{
 	"workflows":            {"attest", "staging/blob"},
 	"workflows/audit":      {"workflows"},
 	"workflows/template":   {"staging/rule"},
-	"cmd/internal/command": {"publish", "workflows/audit", "workflows/template"},
+	"cmd/internal/report":  {"approval"},
+	"cmd/internal/command": {"cmd/internal/report", "publish", "workflows/audit", "workflows/template"},
 	"cmd/distgate":         {"cmd/internal/command"},
 
 	"workflows/githubtest": {},

@@ -54,7 +54,7 @@ changed, the digest would be another. Nothing is built from here on.`, (*demo).s
 
 		{"4. review: what am I asked to release?", `
 Alice and Bob look after the project. Before they decide, they see what the
-release is, what was proven about it, and what was not.`, (*demo).review},
+release is, what was proven about it, and what was not; here, or as a page.`, (*demo).review},
 
 		{"5. approve: two people say yes", `
 The policy wants two people. Each signs the release digest with an SSH key, of
@@ -122,7 +122,7 @@ func (d *demo) play(ctx context.Context) error {
 		fmt.Fprintf(d.streams.Out, "%-10s %-46s (%s)\n", "refused", a.what, a.rule)
 	}
 	d.say("To type the commands yourself: go run ./cmd/sandbox serve")
-	return nil
+	return d.keepReport()
 }
 
 func (d *demo) build(context.Context) error {
@@ -147,7 +147,29 @@ func (d *demo) stage(ctx context.Context) error {
 }
 
 func (d *demo) review(ctx context.Context) error {
-	return d.distgate(ctx, verb{line: "review 1.0", says: "not proven"})
+	return d.distgate(ctx, verb{line: "review 1.0 --html " + reportFile, says: "not proven"})
+}
+
+// reportFile is the review as a page, in the folder of the demo.
+const reportFile = "report.html"
+
+// keepReport puts the page where it stays, and ends the demo with its path.
+func (d *demo) keepReport() error {
+	page, err := os.ReadFile(reportFile)
+	if err != nil {
+		return err
+	}
+	kept, err := os.CreateTemp("", "distgate-report-*.html")
+	if err != nil {
+		return err
+	}
+	_, err = kept.Write(page)
+	if err := errors.Join(err, kept.Close()); err != nil {
+		return err
+	}
+	d.say("The review of 1.0, as Alice and Bob can open it in a browser:")
+	fmt.Fprintln(d.streams.Out, kept.Name())
+	return nil
 }
 
 // errDeclined is the reader saying no.

@@ -41,7 +41,7 @@ func TestTheDemoPlaysAReleaseAndWhatMustNotPass(t *testing.T) {
 		"$ ls dist\n", "widget-1.0.tar.gz.sigstore.json\n",
 		"$ distgate verify dist/", "\nverified ",
 		"$ distgate stage dist\n", "\nstaged ",
-		"$ distgate review 1.0\n", "\nnot proven\n",
+		"$ distgate review 1.0 --html report.html\n", "\nnot proven\n",
 		"$ distgate approve 1.0 --key keys/alice\nalice@example.org: to approve, type ", "\nvoted ", "\nwaiting ",
 		"$ distgate publish 1.0\nwaiting ",
 		"$ distgate approve 1.0 --key keys/bob\nbob@example.org: to approve, type ", "\nvoted ", "\napproved ",
@@ -59,6 +59,15 @@ func TestTheDemoPlaysAReleaseAndWhatMustNotPass(t *testing.T) {
 			t.Fatalf("want %q in what follows:\n%s", want, rest)
 		}
 		rest = after
+	}
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	kept := lines[len(lines)-1]
+	page, err := os.ReadFile(kept)
+	if err != nil || !bytes.HasPrefix(page, []byte("<!DOCTYPE html>")) || !bytes.Contains(page, []byte("widget")) {
+		t.Errorf("want the path of the report at the end, got %q (%v)", kept, err)
+	}
+	if err := os.Remove(kept); err != nil {
+		t.Error(err)
 	}
 	pip := strings.Contains(out, " -m pip ") && strings.Contains(out, "\nwidget 1.0 for ")
 	if !pip && !strings.Contains(out, "There is no Python with pip") {

@@ -81,6 +81,7 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	}
 	printer{s.Err}.failure(err)
 	inActions(s).annotate(err)
+	err = errors.Join(err, inActions(s).summarizeRefusals(err))
 	return exitCode(err)
 }
 

@@ -115,7 +115,7 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	}
 	approved, err := r.check(ctx, s, own.facts)
 	if err != nil {
-		return err
+		return errors.Join(err, r.outcome(ctx, s, own.facts, false, nil, nil, err))
 	}
 	job, err := r.job(s, token)
 	if err != nil {
@@ -133,6 +133,9 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 		return err
 	}
 	if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
+		return err
+	}
+	if err := r.outcome(ctx, s, own.facts, true, approved.Ballots(), approved.Refused(), nil); err != nil {
 		return err
 	}
 	return showReceipt(s, f, confirmed)

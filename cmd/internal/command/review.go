@@ -15,6 +15,7 @@ import (
 
 func newReview(s Streams) *cobra.Command {
 	var f shared
+	var html string
 	c := &cobra.Command{
 		Use:   "review RELEASE",
 		Short: "Show what a person looks at before voting",
@@ -23,7 +24,9 @@ file with its digest and evidence, what was proven and what was not, who decides
 and what changed since the newest earlier release on the index, as far as the
 index tells. RELEASE is a version, a release digest or the beginning of one.
 
-With --json it prints the same facts as JSON.`,
+With --json it prints the same facts as JSON, and with --html it keeps them as one
+page, which loads nothing and can be sent to others. In a GitHub Actions job they
+are the job's summary too.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := openRelease(c.Context(), s, f, args[0])
@@ -41,6 +44,9 @@ With --json it prints the same facts as JSON.`,
 			if err != nil {
 				return err
 			}
+			if err := r.report(c.Context(), s, html, &changes); err != nil {
+				return err
+			}
 			if f.json {
 				return emit(s.Out, reviewed{review, changes})
 			}
@@ -50,6 +56,7 @@ With --json it prints the same facts as JSON.`,
 		},
 	}
 	f.bind(c)
+	c.Flags().StringVar(&html, "html", "", "keep the report as this `FILE`.html")
 	return c
 }
 

@@ -125,12 +125,17 @@ func (st standing) failed(err error) standing {
 
 // standing asks the records where the release stands, and what comes next.
 func (r release) standing(ctx context.Context, s Streams) (standing, error) {
-	st := newStanding(r.staged.Digest(), r.staged.Manifest(), r.policy.approval.Need)
 	published, err := r.published(ctx)
 	if err != nil {
-		return st, err
+		return newStanding(r.staged.Digest(), r.staged.Manifest(), r.policy.approval.Need), err
 	}
 	ballots, refused, err := r.count(ctx, s)
+	return r.stands(published, ballots, refused, err)
+}
+
+// stands is where the release stands by a count of its votes.
+func (r release) stands(published bool, ballots []approval.Ballot, refused rule.Refusals, err error) (standing, error) {
+	st := newStanding(r.staged.Digest(), r.staged.Manifest(), r.policy.approval.Need)
 	var waiting approval.Waiting
 	var rejected rule.Refusals
 	name := short(st.Release)

@@ -1,0 +1,144 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/cmd/internal/report"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// maxSummary is what GitHub takes as the summary of one step, in bytes.
+const maxSummary = 1 << 20
+
+// facts are all that a page says of the release, at this moment. Of a run that is
+// not known (the zero value) the page says so.
+func (r release) facts(ctx context.Context, s Streams, st standing, run approval.Run) (report.Facts, error) {
+	review, err := approval.Show(r.staged, r.policy.approval)
+	if err != nil {
+		return report.Facts{}, policyFault(err)
+	}
+	shown, err := review.Digest()
+	if err != nil {
+		return report.Facts{}, err
+	}
+	before, err := r.relatives(ctx, s)
+	if err != nil {
+		return report.Facts{}, err
+	}
+	votes := report.Votes{State: st.State, By: st.By, Refused: st.Refused, Error: st.Error, Beware: before,
+		Voters: r.policy.approval.Voters(run, s.Now()), Run: run.URL}
+	if run.URL != "" && r.policy.approval.Counts(approval.Environment) {
+		votes.Until = run.Since.Add(r.policy.approval.MaxAge)
+	}
+	return report.Facts{Review: review, Shown: shown, Upload: r.policy.address(r.index).Upload, Votes: votes, Time: s.Now()}, nil
+}
+
+// report writes the page, where one is asked for, and the job's summary.
+func (r release) report(ctx context.Context, s Streams, html string, changes *approval.Changes) error {
+	if html == "" && inActions(s).summary == "" {
+		return nil
+	}
+	if html != "" && !strings.HasSuffix(html, ".html") {
+		return usagef("--html takes the name of a file that ends in .html, got " + html)
+	}
+	st, err := r.standing(ctx, s)
+	if err != nil {
+		return err
+	}
+	facts, err := r.facts(ctx, s, st, r.reviewing(ctx, s))
+	if err != nil {
+		return err
+	}
+	facts.Changes = changes
+	if html != "" {
+		if err := writeReport(html, facts); err != nil {
+			return err
+		}
+		facts.Links.Run = ownPage(s)
+	}
+	return inActions(s).summarize(facts.Markdown)
+}
+
+// ownPage is the page of the run that this job is of.
+func ownPage(s Streams) string {
+	return s.Env("GITHUB_SERVER_URL") + "/" + s.Env("GITHUB_REPOSITORY") + "/actions/runs/" + s.Env("GITHUB_RUN_ID")
+}
+
+// reviewing is the run that this job is of, if it is one of the repository that
+// publishes. It says who may vote, and decides nothing; a run that cannot be had
+// is said to be unknown.
+func (r release) reviewing(ctx context.Context, s Streams) approval.Run {
+	publisher, err := r.policy.publisher(r.index)
+	id, wrong := strconv.ParseInt(s.Env("GITHUB_RUN_ID"), 10, 64)
+	if err != nil || wrong != nil || !strings.EqualFold(s.Env("GITHUB_REPOSITORY"), publisher.Repository) {
+		return approval.Run{}
+	}
+	client, err := r.policy.github(s)
+	if err != nil {
+		return approval.Run{}
+	}
+	own, err := r.askRun(ctx, client, publisher, id)
+	if err != nil {
+		printer{s.Err}.line("warning    who started this run is not known: %s", err)
+		return approval.Run{}
+	}
+	return own.facts
+}
+
+// writeReport keeps the page as one file.
+func writeReport(path string, facts report.Facts) error {
+	page, err := facts.HTML()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, page, 0o644)
+}
+
+// summarize adds to the summary that GitHub shows on the run's page, as much as
+// there is room for.
+func (a actions) summarize(write func(limit int) []byte) error {
+	if a.summary == "" {
+		return nil
+	}
+	limit := int64(maxSummary)
+	if there, err := os.Stat(a.summary); err == nil {
+		limit -= there.Size()
+	}
+	text := write(int(max(0, limit)))
+	if int64(len(text)) > limit {
+		return fmt.Errorf("the summary of this step: want at most %d bytes, got %d", limit, len(text))
+	}
+	return appendFile(a.summary, text)
+}
+
+// summarizeRefusals says in the summary what was refused, and what to do.
+func (a actions) summarizeRefusals(err error) error {
+	var refused rule.Refusals
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	return a.summarize(func(limit int) []byte { return report.Refusals(refused, limit) })
+}
+
+// outcome is the summary of the job that publishes: what is waited for, or that
+// it is done.
+func (r release) outcome(ctx context.Context, s Streams, run approval.Run, published bool, ballots []approval.Ballot, refused rule.Refusals, err error) error {
+	if inActions(s).summary == "" || err != nil && !errors.As(err, new(approval.Waiting)) {
+		return nil
+	}
+	st, err := r.stands(published, ballots, refused, err)
+	if err != nil {
+		return err
+	}
+	facts, err := r.facts(ctx, s, st, run)
+	if err != nil {
+		return err
+	}
+	return inActions(s).summarize(facts.Outcome)
+}

@@ -1,0 +1,363 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Head is what stands at the top of every rendering.
+type Head struct {
+	Title   string // "numpy 2.4.2"
+	Verdict Verdict
+	Lines   []Line // in a fixed order
+	Paste   string // the line that a vote's comment has
+	Closed  string // why no vote would help; "" where one would
+	After   []Line // who may vote, and what else can be done
+}
+
+// Line is one line at the top, under its name.
+type Line struct {
+	Name string
+	Text Text
+}
+
+// Verdict is where all that was found leads, in words that need no colour.
+type Verdict struct {
+	Kind string // "refused", "look", "partly" or "clear": how it is set
+	Word string // "Refused"
+	Text Text
+}
+
+// The kinds of a verdict.
+const (
+	refusedKind = "refused"
+	lookKind    = "look"
+	partlyKind  = "partly" // nobody looked at all of it
+	clearKind   = "clear"
+)
+
+// Head makes the top of the page.
+func (f Facts) Head() Head {
+	r := f.Review
+	return Head{
+		Title: r.Project + " " + r.Version, Verdict: f.verdict(), Paste: "approve " + r.Release.String(), Closed: f.closed(),
+		Lines: []Line{
+			{"Files", f.files()}, {"Source", f.source()}, {"Build", f.build()}, {"Changes", f.changes()},
+			{"Findings", f.findings()}, {"Policy", f.policy()},
+		},
+		After: []Line{{"Votes", f.votes()}, {"Next", f.next()}},
+	}
+}
+
+// verdict is the first row that holds.
+func (f Facts) verdict() Verdict {
+	found := f.found()
+	refuse, look := found.number(rule.Refuse), found.number(rule.Look)+len(f.Votes.Beware)
+	for _, row := range []struct {
+		when bool
+		Verdict
+	}{
+		{f.Votes.State == Refused, Verdict{refusedKind, "Refused", f.refusal()}},
+		{refuse > 0, Verdict{refusedKind, "Refused", say(count(refuse, "finding") + " against it")}},
+		{f.Votes.State == Undecided, Verdict{lookKind, "Undecided", quote(f.Votes.Error)}},
+		{f.Votes.State == Published, Verdict{clearKind, "Published", say("approved, uploaded and compared with what the index serves")}},
+		{look > 0, Verdict{lookKind, "Look", say(count(look, "thing") + " to look at before you decide")}},
+		{!found.Done, Verdict{partlyKind, "Origin proven", say("but nobody has looked inside the files")}},
+		{len(found.Gaps) > 0, Verdict{partlyKind, "Origin proven", say("but some of it could not be looked at")}},
+	} {
+		if row.when {
+			return row.Verdict
+		}
+	}
+	return Verdict{clearKind, "Clear", say("nothing was found that needs a second look")}
+}
+
+// closed is why no vote would help; "" where one would.
+func (f Facts) closed() string {
+	switch {
+	case f.Votes.State == Published:
+		return "It is published, so there is nothing left to approve."
+	case f.verdict().Kind == refusedKind:
+		return "It is refused, so there is nothing to approve."
+	}
+	return ""
+}
+
+// refusal is what refuses the release, the first of it.
+func (f Facts) refusal() Text {
+	if len(f.Votes.Refused) == 0 {
+		return say("it is refused")
+	}
+	first := f.Votes.Refused[0]
+	return quote(first.Got).and(say(" (%s)", string(first.Rule)))
+}
+
+func (f Facts) files() Text {
+	n := len(f.Review.Files)
+	t := say(fmt.Sprintf("%d of %s, %s", n, count(n, "file"), size(f.Review.Bytes)))
+	if len(f.Review.LeftOut) == 0 {
+		return t.and(say("; nothing is left out"))
+	}
+	var out []string
+	for _, l := range f.Review.LeftOut {
+		out = append(out, l.Files)
+	}
+	return t.and(say("; left out: "), codes(out, 3))
+}
+
+func (f Facts) source() Text {
+	s := f.Review.Source
+	ref := strings.TrimPrefix(strings.TrimPrefix(s.Ref, "refs/tags/"), "refs/heads/")
+	signed := "; it is of a branch, and no tag was asked for"
+	if strings.HasPrefix(s.Ref, "refs/tags/") {
+		signed = "; whether the tag is signed was not asked"
+	}
+	return say("%s → ", ref).and(link(cut(s.Commit, 12), s.Repository+"/commit/"+s.Commit),
+		say(" of %s"+signed, strings.TrimPrefix(s.Repository, "https://")))
+}
+
+func cut(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}
+
+// run is one attempt of a run that signed for files.
+type run struct {
+	name, attempt, url string
+	files              int
+	elsewhere          string
+}
+
+// runs are the runs that signed, in the order of their addresses.
+func (f Facts) runs() (runs []run) {
+	for _, file := range f.Review.Files {
+		for _, e := range file.Evidence {
+			i := slices.IndexFunc(runs, func(r run) bool { return r.url == e.Run })
+			if i < 0 {
+				name, attempt, _ := strings.Cut(e.Run[strings.LastIndex(e.Run, "/runs/")+1:], "/attempts/")
+				i, runs = len(runs), append(runs, run{name: strings.TrimPrefix(name, "runs/"), attempt: attempt, url: e.Run})
+			}
+			runs[i].files++
+			if e.Elsewhere != "" {
+				runs[i].elsewhere = e.Elsewhere
+			}
+		}
+	}
+	slices.SortFunc(runs, func(a, b run) int { return strings.Compare(a.url, b.url) })
+	return runs
+}
+
+func (f Facts) build() Text {
+	var texts []Text
+	elsewhere := ""
+	runs := f.runs()
+	for i, r := range runs {
+		if i == 3 && len(runs) > 4 {
+			texts = append(texts, say(count(len(runs)-i, "run")+" more"))
+			break
+		}
+		t := say("run ").and(link(r.name, r.url))
+		if r.attempt != "" {
+			t = t.and(say(", attempt %s", r.attempt))
+		}
+		texts, elsewhere = append(texts, t), cmpOr(elsewhere, r.elsewhere)
+	}
+	t := listed(texts).and(say("; " + f.runners()))
+	if elsewhere != "" {
+		t = t.and(say(", and on %s, not vouched for by GitHub", elsewhere))
+	}
+	return t
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (f Facts) runners() string {
+	if f.Review.Hosted == attest.EveryJob {
+		return "every job on GitHub's own runners"
+	}
+	return "the signing job on GitHub's own runner, the others were not asked"
+}
+
+func (f Facts) changes() Text {
+	c := f.Changes
+	switch {
+	case c == nil:
+		return say("not compared with an earlier release")
+	case c.First && len(c.Gaps) == 0:
+		return say("this is the first release on the index")
+	case len(c.Since) == 0:
+		return say("no earlier release was compared").and(gaps(c.Gaps))
+	}
+	since := c.Since[0]
+	return say("since %s: ", since.Version).and(say(differences(since)), gaps(c.Gaps))
+}
+
+// differences counts what is other, in words.
+func differences(s approval.Since) string {
+	var fresh, added, removed, changed int
+	for _, file := range s.Files {
+		if file.Was == "" {
+			fresh++
+		}
+	}
+	for _, m := range s.Members {
+		switch {
+		case m.Was < 0:
+			added++
+		case m.Now < 0:
+			removed++
+		default:
+			changed++
+		}
+	}
+	var parts []string
+	for _, row := range []struct {
+		n    int
+		text string
+	}{
+		{len(s.Metadata), count(len(s.Metadata), "change") + " of the metadata"},
+		{len(s.EntryPoints), count(len(s.EntryPoints), "change") + " of entry points"},
+		{fresh, count(fresh, "new file")}, {len(s.Gone), count(len(s.Gone), "file") + " gone"},
+		{added, count(added, "new member")}, {removed, count(removed, "member") + " gone"}, {changed, count(changed, "changed member")},
+		{s.Unlisted, fmt.Sprintf("%d members more", s.Unlisted)},
+	} {
+		if row.n > 0 {
+			parts = append(parts, row.text)
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing that was compared is other"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// gaps say what is missing, after what is there.
+func gaps(list []approval.Gap) (t Text) {
+	for i, g := range list {
+		if i == 2 && len(list) > 3 {
+			return t.and(say(fmt.Sprintf("; %d gaps more", len(list)-i)))
+		}
+		t = t.and(say("; not known: "), quote(g.What))
+	}
+	return t
+}
+
+func (f Facts) findings() Text {
+	found := f.found()
+	var texts []Text
+	for _, row := range []struct {
+		severity rule.Severity
+		form     string
+	}{{rule.Refuse, "%d that refuse"}, {rule.Look, "%d to look at"}, {rule.Remark, "%d to note"}} {
+		if n := found.number(row.severity); n > 0 {
+			texts = append(texts, say(fmt.Sprintf(row.form, n)))
+		}
+	}
+	t := say("none")
+	if len(texts) > 0 {
+		t = listed(texts)
+	}
+	if rules := found.worst(); len(rules) > 0 {
+		t = t.and(say(": "), codes(rules, 4))
+	}
+	if !found.Done {
+		t = t.and(say("; the contents of the files were not looked into"))
+	}
+	return t.and(gaps(found.Gaps))
+}
+
+// worst are the rules of the findings that a person has to see.
+func (f Findings) worst() (rules []string) {
+	for _, g := range f.groups() {
+		if g.Severity != rule.Remark {
+			rules = append(rules, string(g.Rule))
+		}
+	}
+	return rules
+}
+
+func (f Facts) policy() Text {
+	t := say("%s; ", cut(f.Review.Policy.Digest.String(), 19)+"…")
+	if f.Changes == nil || f.Changes.Policy.Release.IsZero() {
+		return t.and(say("not compared with that of an earlier release"))
+	}
+	was := f.Changes.Policy
+	if len(was.Differences) == 0 {
+		return t.and(say("unchanged since %s", was.Version))
+	}
+	var changed []string
+	for _, d := range was.Differences {
+		if !slices.Contains(changed, d.Field) {
+			changed = append(changed, d.Field)
+		}
+	}
+	return t.and(say("changed since %s: ", was.Version), codes(changed, 4))
+}
+
+func (f Facts) votes() Text {
+	have := fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Review.Voting.Need)
+	var by, may []string
+	var barred []Text
+	for _, b := range f.Votes.By {
+		by = append(by, b.By)
+	}
+	for _, v := range f.Votes.Voters {
+		switch voted := slices.ContainsFunc(f.Votes.By, func(b approval.Ballot) bool { return b.GitHub == v.GitHub }); {
+		case v.Why != "":
+			barred = append(barred, say("%s, who "+v.Why, v.Name()))
+		case !voted:
+			may = append(may, v.Name())
+		}
+	}
+	t := say(have)
+	if len(by) > 0 {
+		t = t.and(say(" ("), codes(by, 5), say(")"))
+	}
+	if len(may) > 0 {
+		t = t.and(say("; may approve: "), codes(may, 5))
+	}
+	if len(barred) > 0 {
+		t = t.and(say("; may not: "), listed(barred))
+	}
+	if f.Votes.Run == "" {
+		t = t.and(say("; who started the runs may not either, and was not asked here"))
+	}
+	if !f.Votes.Until.IsZero() {
+		t = t.and(say("; until " + utc(f.Votes.Until)))
+	}
+	if f.Review.Voting.Solo {
+		t = t.and(say("; one person builds and approves"))
+	}
+	return t
+}
+
+func (f Facts) next() Text {
+	var t Text
+	if f.Links.Report != "" {
+		t = Text{{Text: "the whole report", URL: secure(f.Links.Report)}, {Text: "; "}}
+	} else if f.Links.Run != "" {
+		t = say("the whole report is an artifact of ").and(Text{{Text: "this run", URL: secure(f.Links.Run)}, {Text: "; "}})
+	}
+	name := cut(f.Review.Release.String(), len("sha256:")+12)
+	t = t.and(say("try the files: %s", "distgate fetch "+name))
+	if f.Votes.State == Published {
+		return t
+	}
+	t = t.and(say("; to reject: %s", "distgate reject "+name))
+	if slices.Contains(f.Review.Voting.Roads, approval.Environment) {
+		t = t.and(say(" or “Reject” where the deployment is reviewed"))
+	}
+	return t.and(say("; to redo: build and stage again"))
+}

@@ -1,0 +1,171 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+
+	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+//go:embed page.html style.css
+var files embed.FS
+
+// HTML is the page: one file that loads nothing, runs nothing and can be kept.
+func (f Facts) HTML() ([]byte, error) {
+	style, err := files.ReadFile("style.css")
+	if err != nil {
+		return nil, err
+	}
+	t, err := template.New("page.html").Funcs(template.FuncMap{
+		"visible": Visible, "size": size, "utc": utc, "count": count, "groups": digestGroups,
+		"differences": differences, "bytes": sizeOrNone, "kind": kindWords,
+		"why": func(id rule.ID) string { return id.Why() },
+	}).ParseFS(files, "page.html")
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(style)
+	var out bytes.Buffer
+	err = t.Execute(&out, page{Facts: f, Top: f.Head(), Style: template.CSS(style),
+		StyleHash: base64.StdEncoding.EncodeToString(sum[:])})
+	return out.Bytes(), err
+}
+
+// page is what the template shows.
+type page struct {
+	Facts
+	Top       Head
+	Style     template.CSS
+	StyleHash string
+}
+
+func (p page) Roads() []road   { return []road{p.wide(), p.narrow()} }
+func (p page) Told() string    { return p.told() }
+func (p page) Matrix() matrix  { return p.matrix() }
+func (p page) Groups() []group { return p.found().groups() }
+func (p page) Runs() []run     { return p.runs() }
+
+// Roads that votes come by, in words.
+func (p page) VoteRoads() (words []string) {
+	for _, r := range p.Review.Voting.Roads {
+		words = append(words, roadWords(r))
+	}
+	return words
+}
+
+func roadWords(r approval.Road) string {
+	if r == approval.Environment {
+		return "a review of the environment on GitHub, with the line above in its comment"
+	}
+	return "a vote signed with SSH, by distgate approve"
+}
+
+// Hours is for how long an approval holds.
+func (p page) Hours() int64 { return p.Review.Voting.MaxAge / 3600 }
+
+// sizeOrNone is the size of a member, or a dash where there is none.
+func sizeOrNone(n int64) string {
+	if n < 0 {
+		return "–"
+	}
+	return size(n)
+}
+
+// kindWords say why a member matters.
+func kindWords(k approval.MemberKind) string {
+	return map[approval.MemberKind]string{
+		approval.Startup: "runs when Python starts", approval.Native: "machine code", approval.Script: "a command on the PATH",
+	}[k]
+}
+
+// digestGroups cuts a digest where a reader may rest. Together they are the digest.
+func digestGroups(d dist.Digest) []string {
+	groups := []string{"sha256:"}
+	for rest := d.Hex(); rest != ""; rest = rest[8:] {
+		groups = append(groups, rest[:8])
+	}
+	return groups
+}
+
+// sized is a file beside its counterpart in the earlier release.
+type sized struct {
+	Name    string
+	Was, Is int64  // Was is 0 where there is none, or where nobody knows
+	Percent string // "+2 %"; "new"
+	weight  float64
+	Bar     bar
+}
+
+// bar is a size and the earlier one, as parts of a thousand.
+type bar struct{ Was, Is int }
+
+// Sizes are the files, those first whose size changed the most. There are none
+// where nothing was compared.
+func (p page) Sizes() (sizes []sized) {
+	if p.Facts.Changes == nil || len(p.Facts.Changes.Since) == 0 {
+		return nil
+	}
+	most := int64(1)
+	for _, f := range p.Facts.Changes.Since[0].Files {
+		most = max(most, f.Size, f.WasSize)
+	}
+	for _, f := range p.Facts.Changes.Since[0].Files {
+		sizes = append(sizes, beside(f, most))
+	}
+	slices.SortStableFunc(sizes, func(a, b sized) int { return cmp.Compare(b.weight, a.weight) })
+	return sizes
+}
+
+func beside(f approval.FileChange, most int64) sized {
+	s := sized{Name: f.Name, Is: f.Size, Bar: bar{Is: int(f.Size * 1000 / most)}}
+	switch {
+	case f.Was == "":
+		s.Percent, s.weight = "new", 1e9
+	case f.WasSize <= 0:
+		s.Percent, s.weight = "not known", 1e6
+	default:
+		ratio := float64(f.Size-f.WasSize) / float64(f.WasSize)
+		s.Was, s.Bar.Was, s.weight = f.WasSize, int(f.WasSize*1000/most), max(ratio, -ratio)
+		s.Percent = strings.Replace(fmt.Sprintf("%+.1f %%", 100*ratio), "-", "−", 1)
+	}
+	return s
+}
+
+// fewSizes is how many sizes are shown before the others are folded.
+const fewSizes = 8
+
+// FirstSizes changed the most.
+func (p page) FirstSizes() []sized { s := p.Sizes(); return s[:min(len(s), fewSizes)] }
+
+// MoreSizes are the others.
+func (p page) MoreSizes() []sized { s := p.Sizes(); return s[min(len(s), fewSizes):] }
+
+// Match of one file, if it was matched.
+func (p page) MatchOf(name string) *Matched {
+	for i := range p.Facts.Match.Files {
+		if p.Facts.Match.Files[i].File == name {
+			return &p.Facts.Match.Files[i]
+		}
+	}
+	return nil
+}
+
+// Percent of the members that the source has just so.
+func (m Matched) Percent() string {
+	if m.Members == 0 {
+		return "no members"
+	}
+	return fmt.Sprintf("%d %%", 100*m.Identical/m.Members)
+}
+
+// Hosted is what was proven of the machines, in words.
+func (p page) Hosted() string { return p.runners() }

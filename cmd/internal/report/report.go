@@ -1,0 +1,70 @@
+// Package report renders what a person should know of a release before voting.
+// Facts in, bytes out: it reads and writes nothing itself.
+//
+//	facts := report.Facts{Review: review, Votes: votes, …}
+//	page, err := facts.HTML()            // one file, which loads nothing
+//	summary := facts.Markdown(1 << 20)   // for a job's page on GitHub
+//
+// All renderings say the same in the same order. What stands at the top is made
+// once, by [Facts.Head], of [Text] that each of them writes in its own way:
+//
+//	verdict · files · source · build · changes · findings · policy · votes · what next
+//
+// Where facts could not be had, the page says so in their place; nothing is left
+// out in silence, and an absence is never shown as a good sign.
+//
+// Text from outside (file names, metadata, reasons) is made visible by [Visible]
+// and then escaped for where it stands. The page runs no script, and its colour
+// has one meaning: look here. The same is always said in words too.
+package report
+
+import (
+	"time"
+
+	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// Facts are all that a page says: the review that votes are for, and what was
+// so at the time of looking.
+type Facts struct {
+	Review approval.Review
+	Shown  dist.Digest // of the review; what a vote says was shown
+	Upload string      // where the files go
+
+	Findings Findings
+	Match    Match
+	Changes  *approval.Changes // nil where nothing was compared
+
+	Votes Votes
+	Time  time.Time // of looking
+	Links Links
+}
+
+// Votes are where the release stands.
+type Votes struct {
+	State   string            // "waiting", "approved", "published", "refused", "undecided"
+	By      []approval.Ballot // approvals that count
+	Voters  []approval.Voter  // everybody on the list
+	Refused rule.Refusals     // why it cannot be released; or votes that do not count
+	Run     string            // whose environment is reviewed; "" where no run is known
+	Until   time.Time         // when votes of that run stop counting
+	Error   string            // why it is undecided
+	Beware  []string          // rejected releases that have files of this one, and the like
+}
+
+// Links are where more is to be found. Empty ones are left out.
+type Links struct {
+	Run    string // the job's run, whose page has the summary and the report
+	Report string // what this very page is called elsewhere
+}
+
+// The states of a release.
+const (
+	Waiting   = "waiting"
+	Approved  = "approved"
+	Published = "published"
+	Refused   = "refused"
+	Undecided = "undecided"
+)
