@@ -208,9 +208,13 @@ func TestACommitIsOnABranch(t *testing.T) {
 			t.Errorf("%s: got %t, want %t", commit, on, want)
 		}
 	}
-	for _, commit := range []string{strings.Repeat("0", 40), put("orphan")} {
-		if on, err := f.client().OnBranch(t.Context(), releases, "maintenance/1.x", commit); on || err == nil {
+	for commit, known := range map[string]bool{strings.Repeat("0", 40): false, put("orphan"): true} {
+		if on, err := f.client().OnBranch(t.Context(), releases, "maintenance/1.x", commit); on || (err == nil) != known {
 			t.Errorf("%s: got %t, %v", commit, on, err)
 		}
+	}
+	f.PutRef(releases, "refs/tags/maintenance/1.x", evil)
+	if on, err := f.client().OnBranch(t.Context(), releases, "maintenance/1.x", evil); on || err != nil {
+		t.Errorf("a tag that is called as the branch: got %t, %v", on, err)
 	}
 }
