@@ -30,12 +30,14 @@ type Manifest struct {
 	Roots       []dist.Digest `json:"roots"` // the trusted roots that the evidence stands on
 }
 
-// Source is what every file was built from, as the builds' certificates say.
+// Source is what every file was built from, as the builds' certificates say,
+// and where that is from.
 type Source struct {
-	Repository   string `json:"repository"`   // URI
-	RepositoryID string `json:"repositoryId"` // survives a rename; empty where the issuer says none
-	Commit       string `json:"commit"`
-	Ref          string `json:"ref"`
+	Repository   string    `json:"repository"`   // URI
+	RepositoryID string    `json:"repositoryId"` // survives a rename; empty where the issuer says none
+	Commit       string    `json:"commit"`
+	Ref          string    `json:"ref"`
+	Upstream     *Upstream `json:"upstream"` // nil where the policy does not want it asked
 }
 
 // File is one distribution of a release.
@@ -110,7 +112,7 @@ func (m Manifest) check() error {
 	case len(m.Roots) == 0 || !ascending(m.Roots, dist.Digest.Hex):
 		return errors.New("no sorted roots")
 	}
-	if err := errors.Join(m.Policy.check(), m.Origin.check()); err != nil {
+	if err := errors.Join(m.Policy.check(), m.Origin.check(), m.Source.Upstream.check()); err != nil {
 		return err
 	}
 	for _, f := range m.Files {
@@ -161,6 +163,7 @@ func ascending[T any](list []T, key func(T) string) bool {
 
 // clone shares nothing with m that can be changed.
 func (m Manifest) clone() Manifest {
+	m.Source.Upstream = m.Source.Upstream.clone()
 	m.Files = slices.Clone(m.Files)
 	for i := range m.Files {
 		m.Files[i].Evidence = slices.Clone(m.Files[i].Evidence)

@@ -17,7 +17,7 @@ func example() Manifest {
 	lock := Policy{Files: []PolicyFile{{"distgate.toml", []byte("x")}}}.lock()
 	return Manifest{
 		Project: "widget", Version: "1.0", Index: "https://upload.pypi.org/legacy/?a=1&b=2", Environment: "pypi",
-		Source: Source{"https://github.com/acme/widget", "1", "0123", "refs/tags/v1.0"},
+		Source: Source{"https://github.com/acme/widget", "1", "0123", "refs/tags/v1.0", nil},
 		Hosted: attest.Certificate,
 		Files: []File{{"widget-1.0.tar.gz", dist.Sdist, dist.Sum([]byte("sdist")), 5, dist.Sum([]byte("metadata")),
 			[]attest.Evidence{{Bundle: bundle, Root: root, PredicateType: attest.ProvenanceV1, Hosted: attest.Certificate, SignedAt: 1}}}},
@@ -37,7 +37,8 @@ func TestTheOneEncoding(t *testing.T) {
     "repository": "https://github.com/acme/widget",
     "repositoryId": "1",
     "commit": "0123",
-    "ref": "refs/tags/v1.0"
+    "ref": "refs/tags/v1.0",
+    "upstream": null
   },
   "hosted": "certificate",
   "files": [

@@ -16,8 +16,8 @@ import (
 
 // Open proves a release again from the store, the policy of today and the
 // verifier's roots: it hashes every blob, opens every file, verifies every
-// bundle, makes manifest and artifact anew from that, and demands the release
-// digest that was asked for. A policy that changed since the release was staged
+// bundle, asks again for the source, makes manifest and artifact anew from that,
+// and demands the release digest that was asked for. A policy that changed since the release was staged
 // is refused.
 func Open(ctx context.Context, s *Store, release dist.Digest, p Policy, v *attest.Verifier) (Staged, error) {
 	if s == nil || release.IsZero() || v == nil {
@@ -44,7 +44,7 @@ func Open(ctx context.Context, s *Store, release dist.Digest, p Policy, v *attes
 	if err := verdict.Err(); err != nil {
 		return Staged{}, err
 	}
-	a, err := newArtifact(p, verdict.Verified(), m.Origin)
+	a, err := newArtifact(ctx, p, verdict.Verified(), m.Origin, m.Source.Upstream)
 	if err != nil {
 		return Staged{}, err
 	}

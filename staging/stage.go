@@ -71,7 +71,7 @@ func StageFrom(ctx context.Context, s *Store, p Policy, v attest.Verdict, from O
 	if err := v.Err(); err != nil {
 		return Staged{}, err
 	}
-	a, err := newArtifact(p, v.Verified(), from)
+	a, err := newArtifact(ctx, p, v.Verified(), from, nil)
 	if err != nil {
 		return Staged{}, err
 	}
@@ -126,12 +126,13 @@ func (a artifact) staged(s *Store) Staged {
 	return Staged{release: a.release, manifest: a.manifest, files: a.files, blobs: s.blobs}
 }
 
-// newArtifact judges the files as one release and works out its artifact.
-func newArtifact(p Policy, files []attest.Verified, from Origin) (artifact, error) {
+// newArtifact judges the files as one release and works out its artifact. What
+// was known of the upstream says where to look for that first.
+func newArtifact(ctx context.Context, p Policy, files []attest.Verified, from Origin, known *Upstream) (artifact, error) {
 	slices.SortFunc(files, func(a, b attest.Verified) int {
 		return strings.Compare(a.File().Name(), b.File().Name())
 	})
-	m, err := newManifest(p, files, from)
+	m, err := newManifest(ctx, p, files, from, known)
 	if err != nil {
 		return artifact{}, err
 	}
@@ -174,15 +175,19 @@ func distinct(files []attest.Verified) (bundles []attest.Bundle) {
 }
 
 // newManifest says what the proofs prove, if the files are one release.
-func newManifest(p Policy, files []attest.Verified, from Origin) (Manifest, error) {
+func newManifest(ctx context.Context, p Policy, files []attest.Verified, from Origin, known *Upstream) (Manifest, error) {
 	members, err := judge(p, files)
 	if err != nil {
 		return Manifest{}, err
 	}
-	source := members[0].provenance[0]
+	build := builtBy(members[0])
+	source := build.Source
+	if source.Upstream, err = p.Source.ask(ctx, members[0].name.Version, build, known); err != nil {
+		return Manifest{}, err
+	}
 	m := Manifest{
 		Project: p.Project, Version: members[0].name.Version.String(), Index: p.Index, Environment: p.Environment,
-		Source: Source{source.Repository, source.RepositoryID, source.Commit, source.Ref},
+		Source: source,
 		Hosted: p.Build.Hosted, LeftOut: slices.Clone(p.LeaveOut), Origin: from.sorted(), Policy: p.lock(),
 	}
 	roots := map[dist.Digest]bool{}

@@ -73,7 +73,7 @@ func TestTheManifestSaysWhatWasProven(t *testing.T) {
 	signers, toml := dist.Sum(w.policy.Files[0].Raw), dist.Sum(w.policy.Files[1].Raw)
 	want := Manifest{
 		Project: "widget", Version: "1.0", Index: "https://upload.pypi.org/legacy/", Environment: "pypi",
-		Source: Source{"https://github.com/acme/widget", w.claims.RepositoryID, w.claims.SHA, "refs/tags/v1.0"},
+		Source: Source{"https://github.com/acme/widget", w.claims.RepositoryID, w.claims.SHA, "refs/tags/v1.0", nil},
 		Hosted: attest.Certificate, LeftOut: w.policy.LeaveOut,
 		Origin: Origin{Artifacts: []Artifact{}, Replaced: []Replacement{}},
 		Policy: PolicyLock{

@@ -58,7 +58,8 @@ type Policy struct {
 	Index       string // where it will be uploaded to
 	Environment string // the GitHub environment that publishes it
 	Build       attest.Policy
-	Expected    Expected // which files the release has
+	Source      SourceRules // where it comes from
+	Expected    Expected    // which files the release has
 	LeaveOut    []LeaveOut
 	Files       []PolicyFile // distgate.toml and every file that it names
 }
@@ -123,7 +124,7 @@ func (p Policy) faults() (list []fault) {
 				fmt.Sprintf("%q, %q", line.Files, line.Reason)})
 		}
 	}
-	return list
+	return append(list, p.Source.faults()...)
 }
 
 func (p Policy) fileFaults() (list []fault) {

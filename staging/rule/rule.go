@@ -56,7 +56,7 @@ func IDs() (ids []ID) {
 func rooms() []map[ID]string {
 	return []map[ID]string{
 		distStories, contentsStories, attestStories, stagingStories, approvalStories, publishStories, workflowsStories, commandStories,
-		changesStories, reconcileStories, templateStories,
+		changesStories, reconcileStories, templateStories, sourceStories,
 	}
 }
 
