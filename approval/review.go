@@ -143,14 +143,17 @@ func (r Review) Digest() (dist.Digest, error) {
 	return dist.Sum(raw), nil
 }
 
+// noteRow is a note that is shown when it holds.
+type noteRow struct {
+	proven bool
+	when   bool
+	note   Note
+}
+
 // note fills in what was proven and what was not: a new fact is a new row.
 func (r *Review) note() {
 	r.Proven, r.NotProven = []Note{}, []Note{}
-	for _, row := range []struct {
-		proven bool
-		when   bool
-		note   Note
-	}{
+	for _, row := range slices.Concat([]noteRow{
 		{true, true, Note{"bytes", "Each file was hashed here, and the release digest covers every file, " +
 			"its evidence, this list and the policy."}},
 		{true, true, Note{"provenance", "Each file is named, by its name and SHA-256, in signed build provenance " +
@@ -167,17 +170,14 @@ func (r *Review) note() {
 			"that the policy allows: its certificate says so."}},
 		{false, r.Hosted == attest.Certificate, Note{"hosted-other-jobs", "The certificate speaks only of the job " +
 			"that signed. Where the other jobs of the run worked was not asked."}},
-		{false, true, Note{"protected-branch", "That the source commit is on a " +
-			"protected branch was not asked."}},
-		{false, true, Note{"source", "The source commit is what the certificate says of the run. " +
-			"That the files come from that commit and nothing else is the build's own word."}},
+	}, r.sourceNotes(), []noteRow{
 		{false, true, Note{"contents", "The contents of the files were not compared with the source " +
 			"or with the last release."}},
 		{false, len(r.LeftOut) > 0, Note{"left-out", "The policy keeps some files out of the release. " +
 			"They were not looked at."}},
 		{false, r.Voting.Solo, Note{"one-person", "One person builds and approves this release. " +
 			"Nobody else has to look at it."}},
-	} {
+	}) {
 		switch {
 		case row.when && row.proven:
 			r.Proven = append(r.Proven, row.note)

@@ -61,7 +61,7 @@ func TestShow(t *testing.T) {
 	if diff := cmp.Diff(proven, ids(got.Proven)); diff != "" {
 		t.Errorf("proven (-want +got):\n%s", diff)
 	}
-	notProven := []string{"hosted-other-jobs", "protected-branch", "source", "contents"}
+	notProven := []string{"hosted-other-jobs", "protected-branch", "inputs", "source", "contents"}
 	if diff := cmp.Diff(notProven, ids(got.NotProven)); diff != "" {
 		t.Errorf("not proven (-want +got):\n%s", diff)
 	}

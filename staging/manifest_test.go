@@ -117,6 +117,7 @@ func TestWhatIsNoManifestIsNotEncoded(t *testing.T) {
 		"a file too large":  func(m *Manifest) { m.Files[0].Size = dist.MaxSize + 1 },
 		"no policy":         func(m *Manifest) { m.Policy = PolicyLock{} },
 		"no roots":          func(m *Manifest) { m.Roots = nil },
+		"half an upstream":  func(m *Manifest) { m.Source.Upstream = &Upstream{Repository: "acme/widget", Inputs: []string{}} },
 		"text that is none": func(m *Manifest) { m.Source.Ref = "refs/tags/\xff" },
 	} {
 		t.Run(what, func(t *testing.T) {

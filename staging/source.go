@@ -117,11 +117,19 @@ func (r SourceRules) isZero() bool {
 		len(r.Branches)+len(r.Inputs) == 0 && r.Keeper == nil
 }
 
-// faults are what is left open in rules that are not zero.
-func (r SourceRules) faults() (list []fault) {
-	if r.isZero() {
-		return nil
+// Check refuses rules that leave something open. Who is asked need not be known
+// yet.
+func (r SourceRules) Check() error {
+	var no rule.Refusals
+	for _, f := range r.faults() {
+		no = append(no, rule.Refusal{File: "policy", Rule: rule.PolicyValue, Want: "[source]: " + f.want, Got: orNothing(f.got),
+			Hint: "correct the table"})
 	}
+	return no.Err()
+}
+
+// faults are what is left open in the rules.
+func (r SourceRules) faults() (list []fault) {
 	owner, name, _ := strings.Cut(r.Repository, "/")
 	for _, row := range []struct {
 		holds     bool
@@ -133,7 +141,6 @@ func (r SourceRules) faults() (list []fault) {
 		{r.Tagged == Before || r.Tagged == After, `"before" or "after", when the tag is made`, string(r.Tagged)},
 		{len(r.Branches) > 0 && !slices.ContainsFunc(r.Branches, badBranch), "names or patterns of protected branches", strings.Join(r.Branches, ", ")},
 		{!slices.ContainsFunc(r.Inputs, func(s string) bool { return !printable(s) }), "what the build takes, by name", strings.Join(r.Inputs, ", ")},
-		{r.Keeper != nil, "somebody who can be asked for the source", ""},
 	} {
 		if !row.holds {
 			list = append(list, fault{row.want, row.got})

@@ -124,6 +124,12 @@ func (p Policy) faults() (list []fault) {
 				fmt.Sprintf("%q, %q", line.Files, line.Reason)})
 		}
 	}
+	if p.Source.isZero() {
+		return list
+	}
+	if p.Source.Keeper == nil {
+		list = append(list, fault{"somebody who can be asked for the source", ""})
+	}
 	return append(list, p.Source.faults()...)
 }
 

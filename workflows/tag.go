@@ -175,22 +175,6 @@ func (c *Client) CommitSignature(ctx context.Context, repository, commit string)
 	return said.Verification.signature(), nil
 }
 
-// RepositoryID is the id of the repository that has a name now.
-func (c *Client) RepositoryID(ctx context.Context, repository string) (int64, error) {
-	at, err := pathOf(repository)
-	if err != nil {
-		return 0, err
-	}
-	q := question{path: at, needs: "metadata: read", about: repository}
-	said, err := get[struct {
-		ID int64 `json:"id"`
-	}](ctx, c, q)
-	if err == nil && said.ID <= 0 {
-		err = fmt.Errorf("GitHub, %s: want its id, got none", q.path)
-	}
-	return said.ID, err
-}
-
 // escaped is a path with its slashes, for an address.
 func escaped(path string) string {
 	parts := strings.Split(path, "/")

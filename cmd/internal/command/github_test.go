@@ -18,7 +18,7 @@ func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
 		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch, "push": push,
 	})
-	return commands
+	return withSource(commands)
 }
 
 // dispatch [RELEASE]: dave starts a run of the release workflow. Its job waits, and RUN

@@ -39,6 +39,7 @@ var Schema []byte
 type policyFile struct {
 	Project   string                `toml:"project"`
 	Build     buildTable            `toml:"build"`
+	Source    *sourceTable          `toml:"source"`
 	Files     filesTable            `toml:"files"`
 	Series    map[string]filesTable `toml:"series"`
 	Roots     []rootTable           `toml:"root"`
@@ -66,6 +67,7 @@ type buildTable struct {
 	Environment  string          `toml:"environment"`
 	Issuer       string          `toml:"issuer"`
 	Artifacts    []string        `toml:"artifacts"`
+	Inputs       []string        `toml:"inputs"`
 	Labels       []string        `toml:"labels"`
 	Runners      []runnersTable  `toml:"runners"`
 	LeaveOut     []leaveOutTable `toml:"leave-out"`
@@ -189,7 +191,7 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	if err := p.approval.Check(now); err != nil {
 		return err
 	}
-	if err := p.checkStore(); err != nil {
+	if err := errors.Join(p.checkStore(), p.checkSource()); err != nil {
 		return err
 	}
 	if _, err := p.booksBegin(); err != nil {

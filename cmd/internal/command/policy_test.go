@@ -85,6 +85,10 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		"books from a day on":      {"[github]", "[reconcile]\nsince = \"2026-11-21\"\n[github]", true},
 		"books from some time on":  {"[github]", "[reconcile]\nsince = \"yesterday\"\n[github]", false},
 		"two forms of root":        {`file = "trusted_root.json"`, `file = "trusted_root.json"` + "\ntuf = \"https://example.org\"", false},
+		"a source":                 {"[github]", aSource + "[github]", true},
+		"a source, tagged later":   {"[github]", strings.Replace(aSource, "before", "later", 1) + "[github]", false},
+		"signatures not mentioned": {"[github]", strings.Replace(aSource, "signed = true", "", 1) + "[github]", false},
+		"a tag of no version":      {"[github]", strings.Replace(aSource, "v{version}", "v1.0", 1) + "[github]", false},
 	} {
 		var value map[string]any
 		if err := toml.Unmarshal(bytes.Replace(raw, []byte(c.old), []byte(c.new), 1), &value); err != nil {
@@ -103,6 +107,16 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		}
 	}
 }
+
+const aSource = `[source]
+repository = "acme/widget"
+repository-id = "1"
+tag = "v{version}"
+tagged = "before"
+signed = true
+branches = ["main"]
+
+`
 
 // describes follows a key through the schema.
 func describes(schema map[string]any, key []string) bool {

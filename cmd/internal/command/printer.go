@@ -197,9 +197,14 @@ const (
 )
 
 func (f *shared) bind(c *cobra.Command) {
+	f.bindPolicy(c)
+	c.Flags().StringVar(&f.store, "store", defaultStore, "the store's `DIR`; of the files alone, where the policy names a registry")
+}
+
+// bindPolicy binds the flags of a verb that takes no store.
+func (f *shared) bindPolicy(c *cobra.Command) {
 	c.Flags().StringVar(&f.policy, "policy", "", "the policy `FILE` (default "+defaultPolicy+", but in a job the release repository's)")
 	c.Flags().StringVar(&f.repository, "repository", "", "read the policy from the default branch of this release repository, as `OWNER/NAME`")
-	c.Flags().StringVar(&f.store, "store", defaultStore, "the store's `DIR`; of the files alone, where the policy names a registry")
 	c.Flags().BoolVar(&f.json, "json", false, "print the facts as JSON")
 }
 

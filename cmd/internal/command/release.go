@@ -94,7 +94,7 @@ func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.St
 	if err != nil {
 		return release{}, err
 	}
-	must, err := p.staging(index)
+	must, err := p.demands(s, index)
 	if err != nil {
 		return release{}, err
 	}

@@ -76,6 +76,9 @@ func (p printer) review(r approval.Review, upload string) {
 	for _, b := range builders(r) {
 		p.evidence(b)
 	}
+	if o := r.Source.Upstream; o != nil {
+		p.upstream(*o)
+	}
 	for _, root := range r.Roots {
 		p.field("believed", "trusted root "+rootName(r, root)+" "+root.String())
 	}

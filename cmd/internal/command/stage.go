@@ -99,7 +99,7 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 	if index, err = p.indexName(index); err != nil {
 		return err
 	}
-	must, err := p.staging(index)
+	must, err := p.demands(s, index)
 	if err != nil {
 		return err
 	}

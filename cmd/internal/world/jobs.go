@@ -20,7 +20,10 @@ import (
 // BuildJob is the job that builds and attests a version: of the tag, in the
 // project's own repository, on a machine of GitHub's.
 func (w *World) BuildJob(version string) githubtest.Claims {
-	return started(githubtest.ReleaseJob(Repository, workflow, "refs/tags/v"+version, ""))
+	job := githubtest.ReleaseJob(Repository, workflow, "refs/tags/v"+version, "")
+	job.SHA = w.Source(version).SHA
+	job.WorkflowSHA, job.JobWorkflowSHA = job.SHA, job.SHA
+	return started(job)
 }
 
 // started is a job of a run that dave started, who is asked for no vote.

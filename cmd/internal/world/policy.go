@@ -97,7 +97,7 @@ func (w *World) policy() ([]byte, error) {
 	}{
 		Project, IndexName, Environment,
 		w.at.github, w.at.sigstore, w.at.index,
-		w.BuildJob("1.0"), w.PublishJob(), w.people,
+		githubtest.ReleaseJob(Repository, workflow, "refs/tags/v1.0", ""), w.PublishJob(), w.people,
 		".github/workflows/" + workflow,
 	})
 	return out.Bytes(), err

@@ -51,6 +51,7 @@ type World struct {
 	people   []person
 	runs     map[string]bool // that are on GitHub, by id
 	head     string          // commit of the release repository's main branch
+	source   source
 
 	dispatched int // runs of the release workflow
 	servers    []*http.Server
@@ -67,7 +68,7 @@ func Start(ctx context.Context) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{people: people, runs: map[string]bool{}}
+	w := &World{people: people, runs: map[string]bool{}, source: source{commits: map[string]githubtest.Commit{}}}
 	if err := w.start(ctx); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}

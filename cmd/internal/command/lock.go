@@ -1,0 +1,117 @@
+package command
+
+import (
+	"context"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/dist"
+)
+
+func newLock(s Streams) *cobra.Command {
+	var f shared
+	var commit, version string
+	c := &cobra.Command{
+		Use:   "lock [TAG]",
+		Short: "Write down which source a build takes",
+		Long: `Lock writes distgate.lock, for a repository that builds the source of another
+one: repository, tag, commit and version. It asks GitHub for the tag, what it
+comes down to, whether it is signed as the policy wants, and whether a protected
+branch has the commit. What a release would be refused for is refused here.
+
+    distgate lock v2.4.0
+    distgate lock --commit 1f90bbb4c5a5a3ab2b3cf4a9ee9dcc0dbb5c2fd0 --version 2.4.0
+
+The second is for projects that make their tags after the release. Commit the
+file where the build starts: a release counts by the lock at the very commit that
+its certificates name.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if (len(args) == 1) == (commit != "" || version != "") || (commit == "") != (version == "") {
+				return usagef("name a tag, or a commit and its version with --commit and --version")
+			}
+			return runLock(c.Context(), s, f, append(args, "")[0], commit, version)
+		},
+	}
+	f.bindPolicy(c)
+	c.Flags().StringVar(&commit, "commit", "", "the whole `SHA` of a commit that has no tag yet")
+	c.Flags().StringVar(&version, "version", "", "the `VERSION` that the commit is to be")
+	return c
+}
+
+func runLock(ctx context.Context, s Streams, f shared, tag, commit, version string) error {
+	p, err := openPolicy(ctx, s, f)
+	if err != nil {
+		return err
+	}
+	if p.table.Source == nil {
+		return usageError{p.refuse("source", "a table that names the repository of the source", "")}
+	}
+	rules, err := p.sourceRules(s)
+	if err != nil {
+		return err
+	}
+	var lock staging.Lock
+	var from staging.Upstream
+	if tag != "" {
+		lock, from, err = rules.Lock(ctx, tag)
+	} else {
+		var v dist.Version
+		if v, err = dist.ParseVersion(version); err != nil {
+			return usageError{err}
+		}
+		lock, from, err = rules.LockCommit(ctx, commit, v)
+	}
+	if err != nil {
+		return err
+	}
+	raw, err := lock.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(staging.LockFile, raw, 0o644); err != nil {
+		return err
+	}
+	return showLock(s, f, lock, from)
+}
+
+func showLock(s Streams, f shared, lock staging.Lock, from staging.Upstream) error {
+	if f.json {
+		return emit(s.Out, struct {
+			Lock     staging.Lock     `json:"lock"`
+			Upstream staging.Upstream `json:"upstream"`
+		}{lock, from})
+	}
+	p := printer{s.Out}
+	p.line("locked     %s %s: version %s", lock.Repository, lock.Tag, lock.Version)
+	p.upstream(from)
+	p.field("wrote", staging.LockFile)
+	p.field("next", "commit "+staging.LockFile+" by a pull request, and start the build from the commit that has it")
+	return nil
+}
+
+// upstream says where a release comes from, as GitHub was asked.
+func (p printer) upstream(o staging.Upstream) {
+	from := o.Repository
+	if o.Declared {
+		from += ", declared by " + staging.LockFile
+	}
+	p.field("source", from)
+	p.field("commit", o.Commit)
+	p.field("branch", o.Branch+", which is protected")
+	switch {
+	case o.Tagged == staging.After:
+		p.field("tag", o.Tag+", made after the release")
+	case o.TagObject == "":
+		p.field("tag", o.Tag+", lightweight")
+	default:
+		p.field("tag", o.Tag+", annotated")
+	}
+	signature := "of the " + o.Signed + ": " + o.Signature.Reason
+	if o.Signature.Verified {
+		signature = "of the " + o.Signed + ", verified by GitHub"
+	}
+	p.field("signature", signature)
+}
