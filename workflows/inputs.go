@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/rhysd/actionlint"
-	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v3"
 )
 
 // Bounds on the workflow files that are read for one build.
