@@ -47,10 +47,10 @@ var library = map[string][]string{
 	"github.com/sigstore/sigstore-go": {"attest", "attest/sigstoretest", "publish/pypitest"},
 	"github.com/sigstore/rekor":       {"attest", "attest/sigstoretest"},
 	"github.com/google/go-github":     {"workflows", "workflows/audit"},
-	"github.com/rhysd/actionlint":     {"workflows/audit"},
+	"github.com/rhysd/actionlint":     {"workflows", "workflows/audit"},
 	"github.com/spf13/cobra":          {"cmd/internal/command", "cmd/sandbox"},
 	"github.com/pelletier/go-toml":    {"cmd/internal/command"},
-	"go.yaml.in/yaml":                 {"workflows/audit", "workflows/template"},
+	"go.yaml.in/yaml":                 {"workflows", "workflows/audit", "workflows/template"},
 }
 
 type listed struct {
