@@ -113,8 +113,26 @@ func (j *job) attests() bool {
 }
 
 func (s *step) publishes() bool {
-	return fits(s.uses(), publishing) ||
+	return fits(s.uses(), publishing) || s.isDistgate("publish") ||
 		slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(uploading) })
+}
+
+// isDistgate tells whether the step runs a verb of distgate's own action, under
+// whatever owner.
+func (s *step) isDistgate(verb string) bool {
+	name, _, _ := strings.Cut(s.uses(), "@")
+	given, _ := s.with("verb")
+	return strings.HasSuffix(strings.ToLower(name), "/distgate") && value(given) == verb
+}
+
+// gated tells whether all that a job publishes goes through distgate, which
+// publishes in no environment but the policy's.
+func (j *job) gated() bool {
+	return !slices.ContainsFunc(j.all(), func(s *step) bool {
+		return fits(s.uses(), publishing) || slices.ContainsFunc(s.commands(), func(c command) bool {
+			return c.is(uploading) && !c.is([]string{"distgate publish"})
+		})
+	})
 }
 
 // checksOut tells whether the job has the repository's files.

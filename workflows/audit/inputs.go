@@ -18,7 +18,7 @@ var mutableInputs = Rule{
 		if !j.builds() {
 			return nil, nil
 		}
-		for _, t := range slices.Concat(j.texts, j.file.texts) {
+		for _, t := range slices.Concat(j.texts, j.file.env) {
 			for _, e := range t.expressions {
 				if at := j.settable(e); at != "" {
 					spots = append(spots, Spot{File: t.file.path, Line: e.line, Job: j.id, Got: at})

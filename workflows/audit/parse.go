@@ -20,6 +20,7 @@ type file struct {
 	ast     *actionlint.Workflow // nil: it is an action, or was not read
 	jobs    []*job               // by their place; an action's steps are one without an id
 	texts   []text               // of the workflow itself
+	env     []text               // among them those of its variables
 	gaps    []Gap                // what was not understood
 	release bool                 // the release runs it
 }
@@ -146,7 +147,7 @@ func parseWorkflow(at string, raw []byte) *file {
 	}
 	shallow := *w
 	shallow.Jobs = nil
-	f.texts = textsOf(f, &shallow)
+	f.texts, f.env = textsOf(f, &shallow), textsOf(f, w.Env)
 	return f
 }
 

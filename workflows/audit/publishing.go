@@ -103,7 +103,7 @@ var publishEnvironment = Rule{
 		if j.ast.Environment == nil || j.ast.Environment.Name == nil {
 			return []Spot{j.spot(j.ast.ID, "it has no environment")}, nil
 		}
-		if _, whole := j.values(j.ast.Environment.Name); !whole {
+		if _, whole := j.values(j.ast.Environment.Name); !whole && !j.gated() {
 			return nil, []Gap{j.gap(j.ast.Environment.Name, "which environment it is, is decided when it runs")}
 		}
 		return nil, nil

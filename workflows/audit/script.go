@@ -78,6 +78,9 @@ func plainWords(text string) []string {
 		for _, c := range carriers {
 			if len(words) > len(c) && slices.Equal(words[:len(c)], c) {
 				words, again = words[len(c):], true
+				if len(words) > 0 {
+					words[0], _, _ = strings.Cut(words[0], "==")
+				}
 				break
 			}
 		}

@@ -1,0 +1,61 @@
+package command
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/distgate/distgate/workflows/audit"
+)
+
+// Over the workflows that init writes, everything holds that workflows say.
+func TestWhatInitWritesHolds(t *testing.T) {
+	action := "--action=acme/distgate@0123456789abcdef0123456789abcdef01234567"
+	for name, flags := range map[string][]string{
+		"all in one":         {"--all-in-one"},
+		"in a registry":      {"--all-in-one", "--registry=ghcr.io/acme/staging"},
+		"built elsewhere":    {"--built-by=acme/widget/.github/workflows/wheels.yml"},
+		"by several indexes": {"--all-in-one", "--index=testpypi", "--index=pypi"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Chdir(dir)
+			if out, err := exec.Command("git", "init", "-q").CombinedOutput(); err != nil {
+				t.Fatalf("git: %v %s", err, out)
+			}
+			if err := os.WriteFile("pyproject.toml", []byte("[project]\nname = \"widget\"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args := append([]string{"init", "--repository=acme/release", "--write", action}, flags...)
+			s := Streams{Out: io.Discard, Err: os.Stderr, Env: func(string) string { return "" }, Now: time.Now}
+			if code := Main(context.Background(), args, s); code != exitDone {
+				t.Fatalf("init ends with %d", code)
+			}
+			begin := []string{".github/workflows/release.yml"}
+			root, err := os.OpenRoot(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer root.Close()
+			files, err := audit.Read(t.Context(), audit.Checkout(root), audit.Release{Workflows: begin})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range audit.Judge(audit.Facts{Files: files}).Answers {
+				if a.Rule.ID == "publish-does-more" && a.Verdict != audit.Holds {
+					t.Errorf("the job that publishes is not known as one: %s", a.Verdict)
+				}
+				if a.Verdict == audit.Broken || a.Verdict == audit.CannotSee && a.Rule.Looks == audit.InWorkflow {
+					t.Errorf("%s: %s %v %v", a.Rule.ID, a.Verdict, a.Spots, a.Gaps)
+				}
+			}
+			if _, err := os.Stat(filepath.Join(dir, begin[0])); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
