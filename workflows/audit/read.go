@@ -99,18 +99,15 @@ func (r *reader) load(ctx context.Context, at string, parse func(string, []byte)
 	switch {
 	case err == nil:
 		f = parse(at, raw)
-	case errors.As(err, new(unreadable)):
-		f.gaps = []Gap{{File: at, What: err.Error()}}
-	default:
+	case ctx.Err() != nil:
 		return nil, err
+	default:
+		f.gaps = []Gap{{File: at, What: "it cannot be read: " + err.Error(), Needs: "contents: read"}}
 	}
 	r.files.all = append(r.files.all, f)
 	r.files.byKey[at] = f
 	return f, nil
 }
-
-// unreadable is one file that cannot be read, where others can.
-type unreadable struct{ error }
 
 // follow reads the actions and workflows that the files use, and theirs.
 func (r *reader) follow(ctx context.Context) error {
@@ -196,17 +193,17 @@ func (c checkout) Read(_ context.Context, at string) ([]byte, error) {
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, unreadable{err}
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, unreadable{fmt.Errorf("want a file, got a %s", info.Mode().Type())}
+		return nil, fmt.Errorf("want a file, got a %s", info.Mode().Type())
 	}
 	if info.Size() > maxFile {
-		return nil, unreadable{fmt.Errorf("want at most %d bytes, got %d", maxFile, info.Size())}
+		return nil, fmt.Errorf("want at most %d bytes, got %d", maxFile, info.Size())
 	}
 	f, err := c.root.Open(at)
 	if err != nil {
-		return nil, unreadable{err}
+		return nil, err
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -214,7 +211,7 @@ func (c checkout) Read(_ context.Context, at string) ([]byte, error) {
 		err = fmt.Errorf("want at most %d bytes, got more", maxFile)
 	}
 	if err != nil {
-		return nil, unreadable{err}
+		return nil, err
 	}
 	return raw, nil
 }

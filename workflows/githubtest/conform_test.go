@@ -26,6 +26,12 @@ var undescribed = []string{
 	"/users/{user}", "/user", "/user/{id}", "/orgs/{org}", "/orgs/{org}/teams/{team}/members",
 	"/repos/{owner}/{repo}/git/commits/{sha}", "/repos/{owner}/{repo}/git/blobs/{sha}",
 	"/repos/{owner}/{repo}/git/trees/{path}",
+	"/repos/{owner}/{repo}/actions/permissions", "/repos/{owner}/{repo}/actions/permissions/workflow",
+	"/repos/{owner}/{repo}/actions/permissions/fork-pr-contributor-approval", "/repos/{owner}/{repo}/actions/runners",
+	"/repos/{owner}/{repo}/actions/secrets", "/repos/{owner}/{repo}/actions/organization-secrets",
+	"/repos/{owner}/{repo}/actions/cache/usage", "/repos/{owner}/{repo}/collaborators", "/repos/{owner}/{repo}/keys",
+	"/repos/{owner}/{repo}/vulnerability-alerts", "/orgs/{org}/actions/permissions", "/orgs/{org}/actions/permissions/workflow",
+	"/orgs/{org}/installations", "/orgs/{org}/members",
 }
 
 // load is made once.

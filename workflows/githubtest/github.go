@@ -92,6 +92,9 @@ type GitHub struct {
 	rulesets  []Ruleset
 	releases  []Release
 
+	settings      map[int64]Settings      // by repository's id
+	organizations map[string]Organization // by name, in lower case
+
 	storage    string // its address
 	storageKey []byte
 	blobs      map[string]blob // by path
@@ -150,7 +153,8 @@ func New(base string, now func() time.Time) (*GitHub, error) {
 		environments: map[string]*Environment{}, reviews: map[int64][]Review{},
 		objects: map[string]*gitObject{}, refs: map[int64]map[string]string{},
 		protected: map[string]bool{},
-		runs:      map[int64]*Run{}, lastArtifact: 2000000000,
+		settings:  map[int64]Settings{}, organizations: map[string]Organization{},
+		runs: map[int64]*Run{}, lastArtifact: 2000000000,
 		storageKey: []byte(rand.Text()), blobs: map[string]blob{},
 	}
 	api := g.api()

@@ -110,7 +110,11 @@ var peopleRoutes = []route{
 		if !known || u.Type != "Organization" {
 			return answer{}, errNotFound
 		}
-		return ok(g.wholeUser(u))
+		o := g.wholeUser(u)
+		if c.access != nil && c.access.Permissions["organization_administration"] != "" {
+			o["two_factor_requirement_enabled"] = g.organizations[strings.ToLower(u.Login)].SecondFactor
+		}
+		return ok(o)
 	}},
 	{"GET /orgs/{org}/teams/{team}/members", "", "teams/members#list-team-members",
 		(*GitHub).listMembers},

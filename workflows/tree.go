@@ -1,0 +1,73 @@
+package workflows
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// Tree is the files of a repository at one commit. Their names come in one call,
+// and each file in one more when it is read.
+type Tree struct {
+	c      *Client
+	at     string // the commit
+	of     string // "owner/name"
+	files  map[string]bool
+	folder map[string][]string // names of files by folder
+}
+
+// maxTree is how many files a repository may have that is read.
+const maxTree = 100_000
+
+// Tree lists the files of a repository at a commit. A list that GitHub cut off
+// is an error: what is not in it may be there.
+func (c *Client) Tree(ctx context.Context, repository, commit string) (*Tree, error) {
+	at, err := pathOf(repository)
+	if err != nil {
+		return nil, err
+	}
+	if !commitSHA.MatchString(commit) {
+		return nil, fmt.Errorf("want the 40 digits of a commit, got %.60q", commit)
+	}
+	q := question{path: at + "/git/trees/" + commit, query: map[string][]string{"recursive": {"1"}}, needs: "contents: read", about: repository}
+	said, err := get[struct {
+		Tree []struct {
+			Path, Mode, Type string
+		}
+		Truncated *bool
+	}](ctx, c, q)
+	if err != nil {
+		return nil, err
+	}
+	if said.Truncated == nil || *said.Truncated || len(said.Tree) > maxTree {
+		return nil, fmt.Errorf("GitHub, %s: want all files, at most %d; got a part of them", q.path, maxTree)
+	}
+	t := &Tree{c: c, at: commit, of: repository, files: map[string]bool{}, folder: map[string][]string{}}
+	for _, f := range said.Tree {
+		if f.Type == "blob" {
+			t.files[f.Path] = true
+			t.folder[path.Dir(f.Path)] = append(t.folder[path.Dir(f.Path)], path.Base(f.Path))
+		}
+	}
+	return t, nil
+}
+
+// List gives the names of the files in a folder, none if there is no such folder.
+func (t *Tree) List(_ context.Context, dir string) ([]string, error) {
+	return t.folder[strings.TrimSuffix(dir, "/")], nil
+}
+
+// Read gives a file, or [fs.ErrNotExist].
+func (t *Tree) Read(ctx context.Context, at string) ([]byte, error) {
+	if !t.files[at] {
+		return nil, fs.ErrNotExist
+	}
+	raw, err := t.c.Content(ctx, t.of, at, t.at)
+	if failed(err, http.StatusNotFound) {
+		return nil, fmt.Errorf("%s of %s: it is in the list and cannot be read (%w)", at, t.of, err)
+	}
+	return raw, err
+}
