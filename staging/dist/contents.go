@@ -18,6 +18,8 @@ type Contents struct {
 	Findings    []rule.Finding `json:"findings"`    // looks, then notes; each by rule and place
 	EntryPoints []EntryPoint   `json:"entryPoints"` // in the order of the file
 	Startup     []string       `json:"startup"`     // paths of what runs when Python starts
+	Native      []Library      `json:"native"`      // machine code, in the order of the file
+	SBOMs       []SBOM         `json:"sboms"`       // of a wheel's .dist-info/sboms (PEP 770)
 }
 
 // EntryPoint is one line of entry_points.txt.

@@ -48,7 +48,11 @@ type examiner struct {
 	parents  *roster // of folders that something lies in
 	links    map[string]bool
 	compiled []string // bytecode whose source was not there yet
-	licenses bool
+
+	platforms []platform // of a wheel
+	libraries int
+	bundled   map[string]bool // names of libraries
+	licenses  bool
 }
 
 func newExaminer(name Filename) *examiner {
@@ -56,9 +60,12 @@ func newExaminer(name Filename) *examiner {
 	e := &examiner{name: name, report: newReport(file), rows: memberRows(), links: map[string]bool{},
 		paths: newRoster(file), folded: newRoster(file), parents: newRoster(file)}
 	if name.Kind == Wheel {
+		e.platforms = name.platforms()
 		e.stem = strings.TrimSuffix(newInfoFolder(name).folder, ".dist-info")
 	}
+	e.bundled = map[string]bool{}
 	e.contents.EntryPoints, e.contents.Startup = []EntryPoint{}, []string{}
+	e.contents.Native, e.contents.SBOMs = []Library{}, []SBOM{}
 	return e
 }
 
@@ -74,7 +81,8 @@ func (e *examiner) all(err error) error {
 
 // read reads the distribution to its end, and returns its metadata.
 func (e *examiner) read(src *source) (Metadata, error) {
-	v := &visitor{keep: e.keep, visit: e.visit}
+	v := &visitor{keep: e.keep}
+	v.visit = func(m Member, kept []byte) error { return e.visit(v, m, kept) }
 	if e.name.Kind == Sdist {
 		raw, err := walkSdist(src, e.name, v)
 		if err != nil {
@@ -110,15 +118,19 @@ func (e *examiner) read(src *source) (Metadata, error) {
 
 // keep says how much of a file is looked at.
 func (e *examiner) keep(m Member, head []byte) int64 {
-	p := place(m, e.stem)
-	if p.scheme == inInfo && p.below == "entry_points.txt" {
+	switch p := place(m, e.stem); {
+	case p.scheme == inInfo && p.below == "entry_points.txt":
 		return maxEntryPoints + 1
+	case isSBOM(p):
+		return maxSBOM + 1
+	case libraryFormat(head) != "":
+		return maxHead
 	}
 	return 0
 }
 
 // visit judges one member.
-func (e *examiner) visit(m Member, kept []byte) error {
+func (e *examiner) visit(v *visitor, m Member, kept []byte) error {
 	p := place(m, e.stem)
 	if e.contents.Members++; e.contents.Members == 1 {
 		e.top = topOf(m.Path)
@@ -140,6 +152,10 @@ func (e *examiner) visit(m Member, kept []byte) error {
 	}
 	if p.scheme == inInfo && p.below == "entry_points.txt" {
 		e.entryPoints(m, kept)
+	} else if isSBOM(p) {
+		e.sbom(p, kept)
+	} else {
+		e.library(p, kept, v)
 	}
 	e.licenses = e.licenses || isLicense(p)
 	return nil
@@ -203,6 +219,7 @@ func (e *examiner) finish(m Metadata) {
 	for _, file := range e.compiled {
 		e.bytecode(file)
 	}
+	e.needs()
 	if !e.licenses {
 		e.report.add(rule.NoLicense, rule.Remark, "", "no licence file", "")
 	}

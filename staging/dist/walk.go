@@ -85,6 +85,7 @@ func walkWheel(src *source, name Filename, v *visitor) error {
 // visitor looks at members as they pass.
 type visitor struct {
 	blobs bool                              // whether git's names for them are wanted
+	again func() (io.Reader, error)         // reads the file that passes once more; nil in an sdist
 	keep  func(m Member, head []byte) int64 // how much of a file to keep, by its first bytes; nil is none
 	visit func(m Member, kept []byte) error // what was kept is good until it returns
 	taken content                           // of the member that passes
@@ -100,7 +101,7 @@ type content struct {
 	sum  hash.Hash
 	git  hash.Hash
 	kept []byte
-	keep int64 // how many bytes; -1 before the first has come
+	keep int64 // how many bytes; -1 before the first have come
 }
 
 // errLonger is of content that goes on beyond its size.
@@ -119,20 +120,21 @@ func (v *visitor) begin(m Member) *content {
 	return c
 }
 
+// headSize is how much of a file is there before it is asked what to keep.
+const headSize = 16
+
 // Write takes in the next chunk. Content that is longer than it should be is an
 // error before it is looked at.
 func (c *content) Write(b []byte) (int, error) {
 	if c.left -= int64(len(b)); c.left < 0 {
 		return 0, errLonger
 	}
+	rest := b
 	if c.keep < 0 {
-		c.keep = 0
-		if c.v.keep != nil {
-			c.keep = c.v.keep(c.m, b)
-		}
+		rest = c.choose(b)
 	}
-	if more := min(c.keep-int64(len(c.kept)), int64(len(b))); more > 0 {
-		c.kept = append(c.kept, b[:more]...)
+	if more := min(c.keep-int64(len(c.kept)), int64(len(rest))); more > 0 {
+		c.kept = append(c.kept, rest[:more]...)
 	}
 	c.crc = crc32.Update(c.crc, crc32.IEEETable, b)
 	c.sum.Write(b)
@@ -140,6 +142,21 @@ func (c *content) Write(b []byte) (int, error) {
 		c.git.Write(b)
 	}
 	return len(b), nil
+}
+
+// choose takes the first bytes from b, and once it has all of them asks how much
+// to keep. It returns what it did not take.
+func (c *content) choose(b []byte) []byte {
+	take := min(int64(len(b)), min(headSize, c.m.Size)-int64(len(c.kept)))
+	c.kept = append(c.kept, b[:take]...)
+	if int64(len(c.kept)) == min(headSize, c.m.Size) {
+		c.keep = 0
+		if c.v.keep != nil {
+			c.keep = c.v.keep(c.m, c.kept)
+		}
+		c.kept = c.kept[:min(c.keep, int64(len(c.kept)))]
+	}
+	return b[take:]
 }
 
 // end hands on the file that was read.
@@ -169,18 +186,23 @@ func newUnpacker(file string, src *source) *unpacker {
 	return &unpacker{file: file, src: src, packed: packed, flate: flate.NewReader(packed)}
 }
 
+// open reads the content of m, as the archive has it.
+func (u *unpacker) open(m member) (io.Reader, error) {
+	u.packed.Reset(io.NewSectionReader(u.src, m.data, m.packed))
+	if m.method != methodDeflated {
+		return u.packed, nil
+	}
+	return u.flate, u.flate.(flate.Resetter).Reset(u.packed, nil)
+}
+
 // unpack writes the content of m to c, and demands the size and the checksum
 // that the archive gives, and that nothing else lies in the member's place.
 func (u *unpacker) unpack(m member, c *content) error {
-	u.packed.Reset(io.NewSectionReader(u.src, m.data, m.packed))
-	var r io.Reader = u.packed
-	if m.method == methodDeflated {
-		if err := u.flate.(flate.Resetter).Reset(u.packed, nil); err != nil {
-			return err
-		}
-		r = u.flate
+	r, err := u.open(m)
+	if err != nil {
+		return err
 	}
-	_, err := io.Copy(c, r)
+	_, err = io.Copy(c, r)
 	if err == nil {
 		_, err = u.packed.ReadByte()
 	}

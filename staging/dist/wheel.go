@@ -2,6 +2,7 @@ package dist
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -52,6 +53,7 @@ func (w *wheel) walk(v *visitor) error {
 			}
 			continue
 		}
+		v.again = func() (io.Reader, error) { return newUnpacker(w.file, w.src).open(m) }
 		c := v.begin(found)
 		if err := u.unpack(m, c); err != nil {
 			return err

@@ -24,7 +24,16 @@ const (
 	Bytecode    ID = "bytecode"
 	PrivateFile ID = "private-file"
 	NoLicense   ID = "no-license"
-	LongText    ID = "long-text"
+
+	NativeSource  ID = "native-source"
+	NativeUnread  ID = "native-unread"
+	NativeAny     ID = "native-any"
+	NativeMachine ID = "native-machine"
+	NativeMinimum ID = "native-minimum"
+	NativePath    ID = "native-path"
+	NativeNeeds   ID = "native-needs"
+	SBOMUnread    ID = "sbom-unread"
+	LongText      ID = "long-text"
 )
 
 var contentsStories = map[ID]string{
@@ -77,6 +86,24 @@ var contentsStories = map[ID]string{
 		"once on an index stays public for ever. Look whether it was meant to be shipped.",
 	NoLicense: "No licence file was found in the distribution. Many licences demand that their text goes with every " +
 		"copy; PEP 639's License-File says which files those are.",
+	NativeSource: "Machine code in an sdist is what no source explains: it goes from somebody's machine into every build. " +
+		"In 2024 a back door came to xz as a test file of its source archive. Look what it is for, and have it made from " +
+		"source if it can be.",
+	NativeUnread: "Machine code whose headers lead nowhere, or which is too large to be looked into, was not judged: " +
+		"neither for which machine it is, nor what it loads. A loader may refuse it, or read it differently.",
+	NativeAny: "A wheel for any platform promises that it runs everywhere, and machine code runs on one. Programs that " +
+		"are only carried along can be meant; look which they are.",
+	NativeMachine: "The wheel's platform tag says for which machine it is, and this code is for another. It cannot be " +
+		"loaded where installers put it; a build that took it from elsewhere may have taken more.",
+	NativeMinimum: "The platform tag promises that the wheel runs on older systems than this code says it needs. Who has " +
+		"such a system installs it, and learns at import that it does not load. auditwheel and delocate choose the tag " +
+		"that is true.",
+	NativePath: "The library tells the loader to look for others in a folder outside of the wheel. Whoever can write there " +
+		"on a user's machine, or nowhere but on the build machine, decides what is loaded.",
+	NativeNeeds: "The library needs another that is neither in the wheel nor promised by its platform. Whatever of that " +
+		"name lies on a user's machine is loaded, or nothing is. auditwheel and delocate put such libraries into the wheel.",
+	SBOMUnread: "A bundled list of components (PEP 770) that is neither CycloneDX nor SPDX, or not whole, tells scanners " +
+		"nothing, though it looks as if it did.",
 	LongText: "A description of more than 1 MiB is no description. It slows down whoever reads the metadata, and can " +
 		"hold what nobody scrolls down to.",
 }
