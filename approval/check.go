@@ -365,7 +365,7 @@ type voteRow struct {
 // compare holds the vote against the release, the clock and its key. A vote for
 // another release breaks every other rule too, and one is enough to say so.
 func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey, who Person) (no rule.Refusals) {
-	for _, row := range append(t.rows(s, key), t.ofVoter(Signed, who.GitHub)...) {
+	for _, row := range append(t.rows(s, key), t.ofVoter(Signed, who.GitHub, s.Predicate.Acknowledged)...) {
 		if row.holds || s.Predicate.Decision == Reject && !row.rejection {
 			continue
 		}
@@ -377,8 +377,9 @@ func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey, 
 	return no
 }
 
-// ofVoter are the rules about who approves, and by which road.
-func (t *tally) ofVoter(road Road, github int64) []voteRow {
+// ofVoter are the rules about who approves, by which road, and having seen what.
+func (t *tally) ofVoter(road Road, github int64, seen []rule.ID) []voteRow {
+	unseen := t.review.Unseen(seen)
 	return []voteRow{
 		{
 			id: rule.VoteRoad, holds: t.policy.Counts(road), want: fmt.Sprintf("an approval by the road %q", t.policy.Roads),
@@ -389,7 +390,20 @@ func (t *tally) ofVoter(road Road, github int64) []voteRow {
 			want: "somebody who started neither the build nor the run that publishes", got: "who started one of them",
 			hint: "let somebody else on the list approve, or start the run by somebody who is not asked to approve it",
 		},
+		{
+			id: rule.VoteUnseen, holds: len(unseen) == 0, want: "every finding to look at said to be seen",
+			got: "no word of " + join(unseen), hint: "look at them in the review; then approve with --acknowledge, " +
+				"or in a comment with a line for each: seen RULE",
+		},
 	}
+}
+
+func join(ids []rule.ID) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = string(id)
+	}
+	return strings.Join(words, ", ")
 }
 
 func (t *tally) rows(s attest.Statement[Vote], key *allowedKey) []voteRow {

@@ -176,7 +176,7 @@ func (t *tally) reviewRows(r EnvironmentReview, said comment) []voteRow {
 		one = said.approve[0]
 	}
 	now := t.now.UTC().Format(time.RFC3339)
-	return append(t.ofVoter(Environment, r.GitHub), []voteRow{
+	return append(t.ofVoter(Environment, r.GitHub, said.seen), []voteRow{
 		{id: rule.VoteBot, holds: !r.Bot, want: "a person", got: "a bot", hint: "let a person on the list approve"},
 		{
 			id: rule.VoteRecord, holds: r.State == reviewApproved || r.State == reviewRejected, rejection: true,

@@ -98,6 +98,25 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 	return r, nil
 }
 
+// Looks are the findings that a person must say were seen, by rule: sorted, each
+// once.
+func (r Review) Looks() (ids []rule.ID) {
+	for _, f := range r.Files {
+		for _, finding := range f.Contents.Findings {
+			if finding.Severity == rule.Look {
+				ids = append(ids, finding.Rule)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// Unseen are the looks that nobody can say they saw by these.
+func (r Review) Unseen(acknowledged []rule.ID) []rule.ID {
+	return slices.DeleteFunc(r.Looks(), func(id rule.ID) bool { return slices.Contains(acknowledged, id) })
+}
+
 // voting lists people by id, in whatever order the policy was decoded.
 func (p Policy) voting() Voting {
 	people := slices.Clone(p.People)

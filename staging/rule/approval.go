@@ -20,6 +20,7 @@ const (
 	VoteUnclear       ID = "vote-unclear"
 	VoteDigestMissing ID = "vote-digest-missing"
 	VoteDigests       ID = "vote-digests"
+	VoteUnseen        ID = "vote-unseen"
 )
 
 var approvalStories = map[ID]string{
@@ -74,6 +75,10 @@ var approvalStories = map[ID]string{
 	VoteDigestMissing: "Who only clicks approves a job, and not bytes: nobody can tell afterwards what was looked at. " +
 		"So the comment names the release digest, in a line of its own: approve sha256: and 64 digits. " +
 		"A click without it burns nothing; run the publishing job again and approve with the line.",
+	VoteUnseen: "Some findings are not wrong in themselves, but are how an attack would look: code that runs when Python " +
+		"starts, a library that was not there before. Who approves says of each such rule that it was seen, so that " +
+		"nobody approves what was never looked at. Read the review, then approve with --acknowledge RULE, " +
+		"or write a line seen RULE into the comment.",
 	VoteDigests: "A comment that approves two digests approves whichever comes, and so none. " +
 		"Approve again with the line of the one release that was looked at.",
 }

@@ -27,6 +27,7 @@ type voteFlags struct {
 	key, write, statement, signature string
 	run                              string
 	reason                           string
+	acknowledge                      []string
 }
 
 func newApprove(s Streams) *cobra.Command {
@@ -85,6 +86,7 @@ your own token in GITHUB_TOKEN (gh auth token), in the run that waits for it:
 	c.Flags().StringVar(&f.statement, "statement", "", "the `FILE` that --write made")
 	c.Flags().StringVar(&f.signature, "signature", "", "its signature, a `FILE` that ssh-keygen made")
 	c.Flags().StringVar(&f.run, "run", "", "vote by a review of the environment that this `RUN` waits for, OWNER/REPO/RUN_ID")
+	c.Flags().StringSliceVar(&f.acknowledge, "acknowledge", nil, "say that the findings of this `RULE` were seen (repeatable)")
 	c.Flags().StringVar(&f.reason, "reason", "", "one line in your own words, kept with the vote")
 	return c
 }
@@ -98,6 +100,30 @@ func (f voteFlags) check(s Streams, verb, ref string) error {
 	}
 	if _, err := dist.ParseDigest(ref); err != nil && f.key+f.run != "" && !s.Terminal {
 		return usagef("there is no terminal to ask at, so " + verb + " takes the whole release digest: sha256: and 64 digits, as review shows it")
+	}
+	return nil
+}
+
+// seen are the rules whose findings the voter has seen.
+func (f voteFlags) seen() (ids []rule.ID) {
+	for _, id := range f.acknowledge {
+		ids = append(ids, rule.ID(id))
+	}
+	return ids
+}
+
+// acknowledged demands, before anything is signed, what would be demanded of the
+// vote: that every finding to look at was seen.
+func (f voteFlags) acknowledged(review approval.Review, decision approval.Decision) error {
+	if decision != approval.Approve || f.statement != "" {
+		return nil
+	}
+	var flags []string
+	for _, id := range review.Unseen(f.seen()) {
+		flags = append(flags, "--acknowledge "+string(id))
+	}
+	if len(flags) > 0 {
+		return usagef("the review has findings to look at first; when you have seen them, add " + strings.Join(flags, " "))
 	}
 	return nil
 }
@@ -116,6 +142,9 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 	review, err := approval.Show(r.staged, r.policy.approval)
 	if err != nil {
 		return policyFault(err)
+	}
+	if err := f.acknowledged(review, decision); err != nil {
+		return err
 	}
 	if f.write != "" {
 		return r.writeVote(ctx, s, review, decision, f)
@@ -212,7 +241,7 @@ func (r release) statement(ctx context.Context, s Streams, review approval.Revie
 	if err != nil {
 		return nil, err
 	}
-	statement, err := review.Statement(approval.Opinion{Decision: decision, Rejections: rejections, Reason: f.reason,
+	statement, err := review.Statement(approval.Opinion{Decision: decision, Acknowledged: f.seen(), Rejections: rejections, Reason: f.reason,
 		Issued: s.Now(), Holds: r.policy.approval.MaxAge})
 	if err != nil {
 		return nil, usageError{err}

@@ -38,7 +38,7 @@ func (r release) voteInRun(ctx context.Context, s Streams, review approval.Revie
 	if err := r.mayPublish(ctx, client, publisher, own); err != nil {
 		return err
 	}
-	comment, err := review.Comment(approval.Opinion{Decision: decision, Reason: f.reason, Issued: s.Now(),
+	comment, err := review.Comment(approval.Opinion{Decision: decision, Acknowledged: f.seen(), Reason: f.reason, Issued: s.Now(),
 		Holds: r.policy.approval.MaxAge})
 	if err != nil {
 		return usageError{err}

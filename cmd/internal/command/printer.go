@@ -126,12 +126,15 @@ func (p printer) waiting(w approval.Waiting) {
 	p.field("release", w.Release.String())
 	p.ballots(w.Ballots)
 	if w.Former {
-		p.field("by", "the people of the policy before this one, which it changes")
+		p.field("by", formerPeople)
 	}
 	p.field("may vote", strings.Join(w.May, ", "))
 	p.voteHere(w)
 	p.refusals(w.Refused)
 }
+
+// formerPeople says whose votes are missing where a policy changes who decides.
+const formerPeople = "the people of the policy before this one, which it changes"
 
 func (p printer) ballots(ballots []approval.Ballot) {
 	for _, b := range ballots {

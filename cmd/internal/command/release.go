@@ -106,7 +106,12 @@ func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.St
 		return release{}, err
 	}
 	staged, err := staging.Open(ctx, store, digest, must, verifier)
-	return release{f, p, store, staged, index}, err
+	if err != nil {
+		return release{}, err
+	}
+	r := release{f, p, store, staged, index}
+	r.policy.approval.Former, err = r.former(ctx)
+	return r, err
 }
 
 // votes are the signed votes on the release. What is tagged as a record and is

@@ -54,6 +54,7 @@ type standing struct {
 	State   string            `json:"state"` // published, approved, waiting, refused or undecided
 	Have    int               `json:"have"`  // approvals that count
 	Need    int               `json:"need"`
+	Former  bool              `json:"former"` // the people of the policy before this one are waited for
 	By      []approval.Ballot `json:"by"`
 	May     []string          `json:"may"` // who could still approve
 	Refused rule.Refusals     `json:"refused"`
@@ -141,7 +142,7 @@ func (r release) stands(published bool, ballots []approval.Ballot, refused rule.
 	name := short(st.Release)
 	switch {
 	case errors.As(err, &waiting):
-		st.State, st.May = "waiting", waiting.May
+		st.State, st.May, st.Need, st.Former = "waiting", waiting.May, waiting.Need, waiting.Former
 		st.By, st.Refused = append(st.By, waiting.Ballots...), append(st.Refused, waiting.Refused...)
 		st.Next = "distgate approve " + name + r.votingFlag() + r.flags.again()
 	case errors.As(err, &rejected):
@@ -167,6 +168,9 @@ func (p printer) standing(st standing) {
 		p.field("votes", fmt.Sprintf("%d of %d people approved", st.Have, st.Need))
 	}
 	p.ballots(st.By)
+	if st.Former {
+		p.field("by", formerPeople)
+	}
 	if st.State == "waiting" {
 		for _, may := range st.May {
 			p.field("may vote", may)
