@@ -21,7 +21,7 @@ import (
 )
 
 // Address says where an index is, as the policy has it. Every field is
-// required but Files and Limits.
+// required but Files, Limits, Manage and Yank.
 type Address struct {
 	Name      string        // how policy and release manifest call it, in a-z, 0-9 and -
 	Upload    string        // URL of the legacy upload API; trusted publishing is at /_/oidc/ of its host
@@ -31,6 +31,8 @@ type Address struct {
 	Audience  string        // of the ID token that it takes
 	Patience  time.Duration // how long it may take to serve what it took
 	Limits    Limits        // on what it takes
+	Manage    string        // URL that owners manage projects below, in a browser; "" where there is none
+	Yank      string        // URL of an API that a job can yank by; "" where there is none
 }
 
 // Limits are what an index takes at the most, as far as is known: 0 is not at all.
@@ -50,6 +52,7 @@ func PyPI() Address {
 		Upload: "https://upload.pypi.org/legacy/",
 		Simple: "https://pypi.org/simple/", Integrity: "https://pypi.org/integrity/",
 		Files: []string{"https://files.pythonhosted.org"}, Limits: warehouse(),
+		Manage: "https://pypi.org/manage/project/",
 	}
 }
 
@@ -60,6 +63,7 @@ func TestPyPI() Address {
 		Upload: "https://test.pypi.org/legacy/",
 		Simple: "https://test.pypi.org/simple/", Integrity: "https://test.pypi.org/integrity/",
 		Files: []string{"https://test-files.pythonhosted.org"}, Limits: warehouse(),
+		Manage: "https://test.pypi.org/manage/project/",
 	}
 }
 
@@ -91,6 +95,7 @@ type Index struct {
 	upload    *url.URL
 	simple    *url.URL
 	integrity *url.URL
+	yank      *url.URL // nil where there is no API for it
 	oidc      *url.URL // trusted publishing, at the host of upload
 	client    *http.Client
 
@@ -117,6 +122,13 @@ func NewIndex(a Address) (*Index, error) {
 	no = append(no, a.pinned(origins)...)
 	for _, files := range a.Files {
 		origins = append(origins, origin(parse("files", files)))
+	}
+	if a.Yank != "" {
+		x.yank = parse("the API to yank by", a.Yank)
+		origins = append(origins, origin(x.yank))
+	}
+	if a.Manage != "" {
+		parse("the owners' pages", a.Manage)
 	}
 	if !only(a.Name, lower+"-") || a.Patience <= 0 {
 		no = append(no, a.refuse(rule.IndexAddress, "a name in a-z, 0-9 and -, and a time to wait for the index",

@@ -69,6 +69,7 @@ type Config struct {
 	Now          func() time.Time // nil is time.Now
 	MaxFile      int64            // bytes of one file; 0 is PyPI's limit, 100 MiB
 	MaxProject   int64            // bytes of all files of a project; 0 is PyPI's limit, 10 GiB
+	YankAPI      bool             // PATCH /api/projects/NAME/VERSION yanks, which PyPI does not have
 }
 
 // Index is one package index. It is an http.Handler, and the methods are what
@@ -188,6 +189,7 @@ func (x *Index) routes() *http.ServeMux {
 		"GET /integrity/{p}/{v}/{f}/provenance": x.serveProvenance,
 		"GET /pypi/{p}/json":                    x.serveProjectJSON,
 		"GET /pypi/{p}/{v}/json":                x.serveReleaseJSON,
+		"PATCH /api/projects/{p}/{v}":           x.serveYank,
 	} {
 		mux.HandleFunc(pattern, handler)
 	}

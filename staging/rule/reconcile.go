@@ -11,6 +11,9 @@ const (
 	ReconcileYanked     ID = "reconcile-yanked"
 	ReconcileWithdrawn  ID = "reconcile-withdrawn"
 	ReconcileVotes      ID = "reconcile-votes"
+	ReleaseWithdrawn    ID = "release-withdrawn"
+	WithdrawalRecord    ID = "withdrawal-record"
+	YankRefused         ID = "yank-refused"
 )
 
 var reconcileStories = map[ID]string{
@@ -41,4 +44,12 @@ var reconcileStories = map[ID]string{
 		"time, were not enough, or not by people who may vote. Whoever can change the publishing workflow can make it " +
 		"publish without asking anybody, and this is where it shows. Find out who started the run that the receipt " +
 		"names and what it ran. Who has left the project stays in allowed_signers, with valid-before.",
+	ReleaseWithdrawn: "The release was taken back. A signed record in the store says so, or an entry in withdrawn.toml on the " +
+		"release repository's default branch, which nobody can drop from a registry. No file of it is published again, " +
+		"under this release digest or another, and verify refuses it. If the withdrawal was a mistake, a person on the " +
+		"list puts the release back with distgate withdraw --undo, and the entry is taken out by a reviewed change.",
+	YankRefused: "The index has an API to yank by, and did not let this job. It goes by who the job is, as for an upload: see " +
+		"which workflows and environments it knows as trusted publishers of the project.",
+	WithdrawalRecord: "A record says that a release was taken back or put back, and does not count: it is about another " +
+		"release, malformed, or signed by nobody who may. It is shown, so that people know that somebody tried.",
 }

@@ -139,6 +139,9 @@ func (f voteFlags) ways() (n int) {
 }
 
 func (r release) vote(ctx context.Context, s Streams, decision approval.Decision, f voteFlags) error {
+	if err := r.withdrawn(ctx, s); err != nil && decision == approval.Approve {
+		return err
+	}
 	review, err := approval.Show(r.staged, r.policy.approval)
 	if err != nil {
 		return policyFault(err)

@@ -121,6 +121,7 @@ A release goes through the verbs in this order:
     publish   upload what was approved, and confirm what the index serves
     status    where every release stands, and the next command
     reconcile hold what the index offers against what was released
+    withdraw  take a release back
 
 A refusal names its rule; explain tells the story behind it.`,
 		SilenceUsage: true, SilenceErrors: true,
@@ -137,7 +138,7 @@ A refusal names its rule; explain tells the story behind it.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, verb := range []*cobra.Command{
-		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newCanary(s), newStatus(s), newReconcile(s), newAudit(s), newInit(s), newExplain(s),
+		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newCanary(s), newStatus(s), newReconcile(s), newWithdraw(s), newAudit(s), newInit(s), newExplain(s),
 		newLock(s),
 	} {
 		verb.Args = usage(verb.Args)

@@ -48,6 +48,7 @@ type policyFile struct {
 	Sigstore  sigstoreTable         `toml:"sigstore"`
 	GitHub    githubTable           `toml:"github"`
 	Store     storeTable            `toml:"store"`
+	Withdraw  withdrawTable         `toml:"withdraw"`
 	Reconcile reconcileTable        `toml:"reconcile"`
 	Approval  approvalTable         `toml:"approval"`
 	Audit     auditTable            `toml:"audit"`
@@ -102,6 +103,8 @@ type indexTable struct {
 	MaxFile     string   `toml:"max-file"`
 	MaxProject  string   `toml:"max-project"`
 	Open        string   `toml:"open"`
+	Manage      string   `toml:"manage"`
+	Yank        string   `toml:"yank"`
 }
 
 type publishTable struct {
@@ -147,6 +150,9 @@ type policy struct {
 	build    attest.Policy
 	expected staging.Expected
 	approval approval.Policy
+
+	withdrawn    []indexed // of withdrawn.toml
+	withdrawnRaw []byte
 }
 
 // loadPolicy reads and judges the policy. Everything that is wrong with it is a
@@ -195,6 +201,9 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 		return err
 	}
 	if _, err := p.booksBegin(); err != nil {
+		return err
+	}
+	if err := p.loadWithdrawn(ctx); err != nil {
 		return err
 	}
 	return p.loadRoots(ctx, cache)
@@ -519,6 +528,10 @@ func (p policy) address(name string) publish.Address {
 	case bare && name == "testpypi":
 		address = publish.TestPyPI()
 	}
+	if t.Manage != "" {
+		address.Manage = t.Manage
+	}
+	address.Yank = t.Yank
 	return address
 }
 

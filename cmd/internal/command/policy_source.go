@@ -132,5 +132,8 @@ func (p policy) onBranch(ctx context.Context, client *workflows.Client, publishe
 		no = append(no, rule.Refusal{File: f.Name, Rule: rule.PolicyBranch, Want: where, Got: got,
 			Hint: "bring the policy to the branch by a reviewed change, or take the branch's; then stage again"})
 	}
-	return no.Err()
+	if len(no) > 0 {
+		return no
+	}
+	return p.withdrawnOnBranch(ctx, client, r)
 }

@@ -114,12 +114,23 @@ func (r released) at() time.Time {
 	return time.Unix(signed, 0)
 }
 
-// receipts are those of every release for the index. What cannot be believed or
-// read is refused: whoever wrote it wanted to be believed.
-func (w watch) receipts(ctx context.Context) (list []released, refused rule.Refusals, err error) {
+// books are what the store and withdrawn.toml say of every release for the index,
+// and the releases that have receipts. What cannot be believed or read is refused:
+// whoever wrote it wanted to be believed.
+func (w watch) books(ctx context.Context) (b publish.Books, list []released, refused rule.Refusals, err error) {
+	withdrawer, err := w.policy.withdrawer(w.index)
+	if err != nil {
+		return b, nil, nil, err
+	}
 	releases, refused, err := w.store.Releases(ctx)
 	if err != nil {
-		return nil, nil, err
+		return b, nil, nil, err
+	}
+	b.Project = w.policy.project
+	for _, e := range w.policy.withdrawn {
+		if e.index == w.index {
+			b.Withdrawn = append(b.Withdrawn, e.Withdrawn)
+		}
 	}
 	for _, r := range releases {
 		if r.Manifest.Project != w.policy.project || r.Manifest.Index != w.index {
@@ -127,14 +138,20 @@ func (w watch) receipts(ctx context.Context) (list []released, refused rule.Refu
 		}
 		believed, no, err := publish.Receipts(ctx, w.store, r, w.publisher, w.policy.verifier)
 		if err != nil {
-			return nil, nil, err
+			return b, nil, nil, err
 		}
-		refused = append(refused, no...)
+		back, other, err := withdrawer.Withdrawals(ctx, w.store, r)
+		if err != nil {
+			return b, nil, nil, err
+		}
+		b.Receipts, b.Withdrawn = append(b.Receipts, believed...), append(b.Withdrawn, back...)
+		refused = append(append(refused, no...), other...)
 		if len(believed) > 0 {
 			list = append(list, released{r, believed})
 		}
 	}
-	return list, refused, nil
+	b.Since, err = w.policy.booksBegin()
+	return b, list, refused, policyFault(err)
 }
 
 // reconciled is the result of reconcile.
@@ -152,18 +169,11 @@ type recount struct {
 }
 
 func (w watch) reconcile(ctx context.Context, s Streams, versions []dist.Version) (reconciled, error) {
-	since, err := w.policy.booksBegin()
-	if err != nil {
-		return reconciled{}, usageError{err}
-	}
-	list, refused, err := w.receipts(ctx)
+	books, list, refused, err := w.books(ctx)
 	if err != nil {
 		return reconciled{}, err
 	}
-	books := publish.Books{Project: w.policy.project, Since: since, Versions: versions}
-	for _, r := range list {
-		books.Receipts = append(books.Receipts, r.receipts...)
-	}
+	books.Versions = versions
 	result := reconciled{Votes: []recount{}}
 	if result.Reconciliation, err = w.witness.Reconcile(ctx, books); err != nil {
 		return reconciled{}, err

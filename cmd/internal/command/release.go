@@ -132,8 +132,12 @@ func (r release) votes(ctx context.Context, s Streams) ([]staging.Record, error)
 	return records, nil
 }
 
-// check counts the votes for the run that publishes.
+// check counts the votes for the run that publishes, on a release that nobody
+// took back.
 func (r release) check(ctx context.Context, s Streams, run approval.Run) (approval.Approved, error) {
+	if err := r.withdrawn(ctx, s); err != nil {
+		return approval.Approved{}, err
+	}
 	records, err := r.votes(ctx, s)
 	if err != nil {
 		return approval.Approved{}, err

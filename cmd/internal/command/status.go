@@ -51,7 +51,7 @@ type standing struct {
 	Project string            `json:"project"`
 	Version string            `json:"version"`
 	Index   string            `json:"index"`
-	State   string            `json:"state"` // published, approved, waiting, refused or undecided
+	State   string            `json:"state"` // published, approved, waiting, withdrawn, refused or undecided
 	Have    int               `json:"have"`  // approvals that count
 	Need    int               `json:"need"`
 	Former  bool              `json:"former"` // the people of the policy before this one are waited for
@@ -131,7 +131,18 @@ func (r release) standing(ctx context.Context, s Streams) (standing, error) {
 		return newStanding(r.staged.Digest(), r.staged.Manifest(), r.policy.approval.Need), err
 	}
 	ballots, refused, err := r.count(ctx, s)
-	return r.stands(published, ballots, refused, err)
+	st, err := r.stands(published, ballots, refused, err)
+	if err != nil {
+		return st, err
+	}
+	var back rule.Refusals
+	if err := r.withdrawn(ctx, s); errors.As(err, &back) {
+		st.State, st.Refused = "withdrawn", append(st.Refused, back...)
+		st.Next = "distgate withdraw " + st.Version + " --reason … shows what the index serves"
+	} else if err != nil {
+		return st, err
+	}
+	return st, nil
 }
 
 // stands is where the release stands by a count of its votes.

@@ -91,6 +91,8 @@ func TestStories(t *testing.T) {
 			"index":    index,
 			"amend":    amend,
 			"unguard":  unguard,
+			"yank":     yank,
+			"yankable": yankable,
 		}),
 	})
 }
@@ -132,6 +134,8 @@ func job(ts *testscript.TestScript, _ bool, args []string) {
 	claims := inWorld(ts).PublishJob()
 	switch args[0] {
 	case "publish":
+	case "withdraw":
+		claims = inWorld(ts).WithdrawJob()
 	case "self-hosted":
 		claims.RunnerEnvironment = "self-hosted"
 	case "branch":
@@ -204,6 +208,26 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 func intrude(ts *testscript.TestScript, _ bool, args []string) {
 	_, err := inWorld(ts).Intrude(context.Background(), args[0], args[1])
 	ts.Check(err)
+}
+
+// yank VERSION [REASON]: an owner yanks a version on the index; ! yank un-yanks it.
+func yank(ts *testscript.TestScript, neg bool, args []string) {
+	index := inWorld(ts).Index()
+	if neg {
+		ts.Check(index.Unyank(world.Project, args[0]))
+		return
+	}
+	ts.Check(index.Yank(world.Project, args[0], strings.Join(args[1:], " ")))
+}
+
+// yankable: the index has an API to yank by, and knows the job that may.
+func yankable(ts *testscript.TestScript, _ bool, _ []string) {
+	w := inWorld(ts)
+	withdraw := w.Publisher()
+	withdraw.Workflow, withdraw.Environment = "withdraw.yml", "withdraw"
+	ts.Check(w.Index().AddPublisher(world.Project, withdraw))
+	ts.Check(editFile(ts.MkAbs("distgate.toml"), "audience = \"local\"",
+		"audience = \"local\"\nyank = \""+strings.TrimSuffix(w.SimpleURL(), "simple/")+"api/projects/\""))
 }
 
 // remove FILE: somebody deletes a file of the project on the index.

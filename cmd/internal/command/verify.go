@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -79,6 +80,7 @@ type judge struct {
 	build    attest.Policy
 	verifier *attest.Verifier
 	project  string
+	back     []indexed // releases that were taken back
 }
 
 // judge is what the flags describe.
@@ -93,7 +95,7 @@ func (f signerFlags) judge(ctx context.Context, s Streams) (judge, error) {
 		}
 		p.build.Accept = append(p.build.Accept, attest.PublishV1)
 		verifier, err := p.judging(s)
-		return judge{p.build, verifier, p.project}, err
+		return judge{p.build, verifier, p.project, p.withdrawn}, err
 	}
 	build, err := f.identity()
 	if err != nil {
@@ -216,10 +218,24 @@ func (j judge) verify(ctx context.Context, s Streams, found *attest.Found) (veri
 	bar.finish()
 	result := verification{Verified: []verifiedFile{}, Refused: verdict.Refused(), Others: found.Others, err: verdict.Err()}
 	for _, d := range verdict.Verified() {
+		if no := j.takenBack(d.File()); len(no) > 0 {
+			result.Refused, result.err = append(result.Refused, no...), errors.Join(result.err, no)
+			continue
+		}
 		result.Verified = append(result.Verified, verifiedFile{d.File().Name(), d.File().Digest(), d.File().Size(),
 			d.Info().Filename.Project, d.Info().Filename.Version.String(), d.Evidence(), d.Others()})
 	}
 	return result, nil
+}
+
+// takenBack refuses a file of a release that was withdrawn.
+func (j judge) takenBack(f dist.File) (no rule.Refusals) {
+	for _, w := range j.back {
+		if slices.Contains(w.Files, f.Digest()) {
+			return rule.Refusals{w.Refusal(f.Name())}
+		}
+	}
+	return nil
 }
 
 // inspectFile hashes a distribution where it lies, and opens it.

@@ -45,6 +45,16 @@ func (w *World) PublishJob() githubtest.Claims {
 	return started(job)
 }
 
+// WithdrawJob is the job that records withdrawals: of the release repository's main
+// branch too, and of a workflow and an environment of its own.
+func (w *World) WithdrawJob() githubtest.Claims {
+	job := githubtest.ReleaseJob(ReleaseRepository, "withdraw.yml", "refs/heads/main", "withdraw")
+	job.EventName = "workflow_dispatch"
+	job.SHA, job.WorkflowSHA, job.JobWorkflowSHA = w.head, w.head, w.head
+	job.RunID += "9"
+	return started(job)
+}
+
 // Dispatch starts a new run of the release workflow, whose publishing job waits
 // for the environment, and names the release as release.yml does.
 // [World.PublishJob] is of that run from now on.

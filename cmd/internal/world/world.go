@@ -139,6 +139,7 @@ func (w *World) newIndex() (*pypitest.Index, error) {
 		Audience:     IndexName,
 		Issuers:      []string{w.github.Issuer()},
 		TrustedRoots: [][]byte{w.sigstore.TrustedRoot()},
+		YankAPI:      true,
 	})
 	if err != nil {
 		return nil, err
