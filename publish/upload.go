@@ -143,6 +143,7 @@ func (s *session) uploadAll(ctx context.Context, staged staging.Staged, r releas
 		p := parcels[i]
 		s.job.report(Event{Step: Signed, File: p.file.Name(), Size: p.file.Size()})
 		if err := s.upload(ctx, staged, r, p); err != nil {
+			done.ended(p.file.Name(), err)
 			return fmt.Errorf("upload %s to %s: %w", p.file.Name(), s.job.Index.Name(), err)
 		}
 		done.took(p.file.Name())
@@ -157,13 +158,17 @@ func (s *session) uploadAll(ctx context.Context, staged staging.Staged, r releas
 // is after all.
 func (s *session) upload(ctx context.Context, staged staging.Staged, r release, p parcel) error {
 	_, err := again(ctx, s.job.patience(), func() (struct{}, error) {
-		sent := s.send(ctx, staged, p)
-		if sent == nil || isStored(sent) || ctx.Err() != nil {
+		token, err := s.bearer(ctx)
+		if err != nil {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		sent := s.send(ctx, staged, p, token)
+		if sent == nil || isStored(sent) {
 			return struct{}{}, sent
 		}
 		there, err := s.settle(ctx, r, p.file.Name())
 		if err != nil {
-			return struct{}{}, backoff.Permanent(err)
+			return struct{}{}, backoff.Permanent(doubtful{errors.Join(err, sent)})
 		}
 		if there {
 			return struct{}{}, nil
@@ -189,11 +194,7 @@ func isStored(err error) bool {
 
 // send makes one request. Only status 200 is success, and only once all bytes
 // have gone out, the last of which the store hands out if they hash right.
-func (s *session) send(ctx context.Context, staged staging.Staged, p parcel) error {
-	token, err := s.bearer(ctx)
-	if err != nil {
-		return err
-	}
+func (s *session) send(ctx context.Context, staged staging.Staged, p parcel, token secret) error {
 	file, err := staged.Reader(p.file.Name())
 	if err != nil {
 		return err

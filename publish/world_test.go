@@ -75,7 +75,8 @@ type world struct {
 	index    *pypitest.Index
 	url      string
 	between  func(http.Handler) http.Handler
-	dir      string // of the store
+	harm     func(*publish.Job) // what happens to a first job
+	dir      string             // of the store
 	store    *staging.Store
 	bare     []byte // its index.json before any record
 	approved approval.Approved

@@ -166,10 +166,13 @@ func (p printer) unfinished(u publish.Unfinished, run workflows.Run) {
 	if !u.Known {
 		p.line("unfinished nobody knows yet what is on index %s; nothing was sent", u.Index)
 	} else {
-		p.line("unfinished %d of %s on index %s", len(u.Up), plural(len(u.Up)+len(u.Missing), "file"), u.Index)
+		p.line("unfinished %d of %s on index %s", len(u.Up), plural(len(u.Up)+len(u.Missing)+len(u.Doubt), "file"), u.Index)
 	}
 	for _, name := range u.Up {
 		p.line("  up       %s", name)
+	}
+	for _, name := range u.Doubt {
+		p.line("  in doubt %s", name)
 	}
 	if u.Known {
 		for _, name := range u.Missing {
