@@ -39,30 +39,51 @@ func (r release) facts(ctx context.Context, s Streams, st standing, run approval
 	return report.Facts{Review: review, Shown: shown, Upload: r.policy.address(r.index).Upload, Votes: votes, Time: s.Now()}, nil
 }
 
-// report writes the page, where one is asked for, and the job's summary.
-func (r release) report(ctx context.Context, s Streams, html string, changes *approval.Changes) error {
-	if html == "" && inActions(s).summary == "" {
-		return nil
-	}
+// report gathers the facts, and writes the page, where one is asked for, and the
+// job's summary.
+func (r release) report(ctx context.Context, s Streams, html string, changes *approval.Changes) (report.Facts, error) {
 	if html != "" && !strings.HasSuffix(html, ".html") {
-		return usagef("--html takes the name of a file that ends in .html, got " + html)
+		return report.Facts{}, usagef("--html takes the name of a file that ends in .html, got " + html)
 	}
 	st, err := r.standing(ctx, s)
 	if err != nil {
-		return err
+		return report.Facts{}, err
 	}
 	facts, err := r.facts(ctx, s, st, r.reviewing(ctx, s))
 	if err != nil {
-		return err
+		return facts, err
 	}
 	facts.Changes = changes
 	if html != "" {
 		if err := writeReport(html, facts); err != nil {
-			return err
+			return facts, err
 		}
 		facts.Links.Run = ownPage(s)
 	}
-	return inActions(s).summarize(facts.Markdown)
+	return facts, inActions(s).summarize(facts.Markdown)
+}
+
+// top is what stands at the top of every rendering: the verdict, and a line for
+// each thing that a person asks first.
+func (p printer) top(h report.Head) {
+	p.line("%s: %s, %s", h.Title, strings.ToLower(h.Verdict.Word), h.Verdict.Text.String())
+	for _, l := range h.Lines {
+		p.field(strings.ToLower(l.Name), l.Text.String())
+	}
+	p.line("")
+}
+
+// inside says what was found in the files, grave things first.
+func (p printer) inside(facts report.Facts) {
+	facts.Changes = nil // which have a part of their own
+	p.line("\nwhat is inside")
+	lines := facts.Lines()
+	for _, l := range lines {
+		p.field(l.Name, l.Text.String())
+	}
+	if len(lines) == 0 {
+		p.field("nothing", "that a person has to see")
+	}
 }
 
 // ownPage is the page of the run that this job is of.

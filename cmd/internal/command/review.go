@@ -44,14 +44,18 @@ are the job's summary too.`,
 			if err != nil {
 				return err
 			}
-			if err := r.report(c.Context(), s, html, &changes); err != nil {
+			facts, err := r.report(c.Context(), s, html, &changes)
+			if err != nil {
 				return err
 			}
 			if f.json {
 				return emit(s.Out, reviewed{review, changes})
 			}
-			printer{s.Out}.review(review, r.policy.address(r.index).Upload)
-			printer{s.Out}.changes(changes)
+			p := printer{s.Out}
+			p.top(facts.Head())
+			p.review(review, r.policy.address(r.index).Upload)
+			p.inside(facts)
+			p.changes(changes)
 			return r.showStanding(c.Context(), s)
 		},
 	}

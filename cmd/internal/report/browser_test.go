@@ -46,7 +46,7 @@ func openBrowser(t *testing.T) *browser {
 	in, to := pipe(t)
 	from, out := pipe(t)
 	c := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
+		"--remote-debugging-pipe", "--user-data-dir="+profile(t), "about:blank")
 	c.ExtraFiles = []*os.File{in, out} // 3 and 4
 	c.WaitDelay = 5 * time.Second
 	if err := c.Start(); err != nil {
@@ -64,6 +64,25 @@ func openBrowser(t *testing.T) *browser {
 	})
 	b.attach()
 	return b
+}
+
+// profile is a folder for Chromium, whose children may write to it for a moment
+// after it has ended.
+func profile(t *testing.T) string {
+	folder, err := os.MkdirTemp("", "distgate-chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 50 {
+			if err = os.RemoveAll(folder); err == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Error(err)
+	})
+	return folder
 }
 
 func pipe(t *testing.T) (r, w *os.File) {

@@ -2,16 +2,16 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/staging/rule"
 )
 
-// Findings are what a look into the files found. The zero value is nobody's
-// look, and no good sign.
-type Findings struct {
-	Done bool
+// findings are what was found in the files, and what was not looked at.
+type findings struct {
+	Done bool // at least one file was looked into
 	Gaps []approval.Gap
 	List []rule.Finding
 }
@@ -34,8 +34,14 @@ type Matched struct {
 type Member struct{ File, Path string }
 
 // found are the findings in the files and in what changed.
-func (f Facts) found() Findings {
-	all := Findings{Done: f.Findings.Done, Gaps: f.Findings.Gaps, List: slices.Clone(f.Findings.List)}
+func (f Facts) found() (all findings) {
+	for _, file := range f.Review.Files {
+		if file.Contents.IsZero() {
+			all.Gaps = append(all.Gaps, approval.Gap{What: "what is in " + file.Name, Why: "nobody looked into it"})
+			continue
+		}
+		all.Done, all.List = true, append(all.List, file.Contents.Findings...)
+	}
 	if f.Changes != nil {
 		all.List = append(all.List, f.Changes.Findings...)
 	}
@@ -60,7 +66,7 @@ type thing struct {
 const maxThings = 50
 
 // groups sorts findings by severity and rule.
-func (f Findings) groups() (groups []group) {
+func (f findings) groups() (groups []group) {
 	list := slices.Clone(f.List)
 	slices.SortStableFunc(list, func(a, b rule.Finding) int {
 		return cmp.Or(cmp.Compare(rank(a.Severity), rank(b.Severity)), cmp.Compare(a.Rule, b.Rule),
@@ -89,6 +95,33 @@ func (g *group) add(one rule.Finding) {
 	}
 }
 
+// Lines are the findings, those first that a person has to see, each under its
+// severity, for a terminal.
+func (f Facts) Lines() (lines []Line) {
+	found := f.found()
+	for _, g := range found.groups() {
+		for _, t := range g.Things {
+			text := say("%s: ", string(g.Rule))
+			if t.Where != "" {
+				text = text.and(say("%s: ", t.Where))
+			}
+			text = text.and(quote(t.What))
+			switch len(t.Files) {
+			case 0:
+			case 1:
+				text = text.and(say(" (in %s)", t.Files[0]))
+			default:
+				text = text.and(say(" (in " + count(len(t.Files), "file") + ")"))
+			}
+			lines = append(lines, Line{string(g.Severity), text})
+		}
+		if g.More > 0 {
+			lines = append(lines, Line{string(g.Severity), say(fmt.Sprintf("%%s: and %d more", g.More), string(g.Rule))})
+		}
+	}
+	return lines
+}
+
 // rank orders severities; one that is not known is as bad as the worst.
 func rank(s rule.Severity) int {
 	return max(0, slices.Index([]rule.Severity{rule.Refuse, rule.Look, rule.Remark}, s))
@@ -96,7 +129,7 @@ func rank(s rule.Severity) int {
 
 // number counts the different things that were found of a severity, in however
 // many files they are.
-func (f Findings) number(s rule.Severity) (n int) {
+func (f findings) number(s rule.Severity) (n int) {
 	for _, g := range f.groups() {
 		if rank(g.Severity) == rank(s) {
 			n += len(g.Things) + g.More

@@ -57,7 +57,9 @@ func (f Facts) Head() Head {
 // verdict is the first row that holds.
 func (f Facts) verdict() Verdict {
 	found := f.found()
-	refuse, look := found.number(rule.Refuse), found.number(rule.Look)+len(f.Votes.Beware)
+	missing := f.missing()
+	refuse := found.number(rule.Refuse)
+	look := found.number(rule.Look) + len(f.Votes.Beware) + len(f.Match.Unexplained)
 	for _, row := range []struct {
 		when bool
 		Verdict
@@ -67,14 +69,34 @@ func (f Facts) verdict() Verdict {
 		{f.Votes.State == Undecided, Verdict{lookKind, "Undecided", quote(f.Votes.Error)}},
 		{f.Votes.State == Published, Verdict{clearKind, "Published", say("approved, uploaded and compared with what the index serves")}},
 		{look > 0, Verdict{lookKind, "Look", say(count(look, "thing") + " to look at before you decide")}},
-		{!found.Done, Verdict{partlyKind, "Origin proven", say("but nobody has looked inside the files")}},
-		{len(found.Gaps) > 0, Verdict{partlyKind, "Origin proven", say("but some of it could not be looked at")}},
+		{len(missing) > 0, Verdict{partlyKind, "Nothing found", say("but " + strings.Join(missing, "; "))}},
 	} {
 		if row.when {
 			return row.Verdict
 		}
 	}
 	return Verdict{clearKind, "Clear", say("nothing was found that needs a second look")}
+}
+
+// missing is what nobody looked at, in words.
+func (f Facts) missing() (said []string) {
+	found := f.found()
+	for _, row := range []struct {
+		when bool
+		text string
+	}{
+		{!found.Done, "nobody has looked inside the files"},
+		{found.Done && len(found.Gaps) > 0, "some files were not looked into"},
+		{f.Changes == nil, "no earlier release was compared"},
+		{f.Changes != nil && len(f.Changes.Gaps) > 0, "not all changes since the last release are known"},
+		{!f.Match.Done, "the files were not compared with the source"},
+		{f.Match.Done && len(f.Match.Gaps) > 0, "not all files were compared with the source"},
+	} {
+		if row.when {
+			said = append(said, row.text)
+		}
+	}
+	return said
 }
 
 // closed is why no vote would help; "" where one would.
@@ -100,6 +122,12 @@ func (f Facts) refusal() Text {
 func (f Facts) files() Text {
 	n := len(f.Review.Files)
 	t := say(fmt.Sprintf("%d of %s, %s", n, count(n, "file"), size(f.Review.Bytes)))
+	if o := f.Review.Origin; len(o.Replaced) > 0 {
+		t = t.and(say("; " + count(len(o.Replaced), "file") + " of a later run instead of an earlier one's"))
+	}
+	if onto := f.Review.Origin.Onto; onto != "" {
+		t = t.and(say("; added to %s", cut(onto, 19)))
+	}
 	if len(f.Review.LeftOut) == 0 {
 		return t.and(say("; nothing is left out"))
 	}
@@ -118,7 +146,18 @@ func (f Facts) source() Text {
 		signed = "; whether the tag is signed was not asked"
 	}
 	return say("%s → ", ref).and(link(cut(s.Commit, 12), s.Repository+"/commit/"+s.Commit),
-		say(" of %s"+signed, strings.TrimPrefix(s.Repository, "https://")))
+		say(" of %s"+signed, strings.TrimPrefix(s.Repository, "https://")), f.matched())
+}
+
+// matched is how far the source explains the files.
+func (f Facts) matched() Text {
+	switch n := len(f.Match.Unexplained); {
+	case !f.Match.Done:
+		return say("; the files were not compared with it")
+	case n > 0:
+		return say("; it does not explain " + count(n, "file"))
+	}
+	return say("; it explains every file").and(gaps(f.Match.Gaps))
 }
 
 func cut(s string, n int) string {
@@ -260,7 +299,7 @@ func (f Facts) findings() Text {
 	for _, row := range []struct {
 		severity rule.Severity
 		form     string
-	}{{rule.Refuse, "%d that refuse"}, {rule.Look, "%d to look at"}, {rule.Remark, "%d to note"}} {
+	}{{rule.Refuse, "%d against the release"}, {rule.Look, "%d to look at"}, {rule.Remark, "%d to note"}} {
 		if n := found.number(row.severity); n > 0 {
 			texts = append(texts, say(fmt.Sprintf(row.form, n)))
 		}
@@ -273,13 +312,13 @@ func (f Facts) findings() Text {
 		t = t.and(say(": "), codes(rules, 4))
 	}
 	if !found.Done {
-		t = t.and(say("; the contents of the files were not looked into"))
+		return t.and(say("; the contents of the files were not looked into"))
 	}
 	return t.and(gaps(found.Gaps))
 }
 
 // worst are the rules of the findings that a person has to see.
-func (f Findings) worst() (rules []string) {
+func (f findings) worst() (rules []string) {
 	for _, g := range f.groups() {
 		if g.Severity != rule.Remark {
 			rules = append(rules, string(g.Rule))
@@ -333,6 +372,9 @@ func (f Facts) votes() Text {
 	}
 	if f.Votes.Run == "" {
 		t = t.and(say("; who started the runs may not either, and was not asked here"))
+	}
+	if f.Votes.Former {
+		t = t.and(say("; the policy that this one changes must be satisfied too, and is not"))
 	}
 	if !f.Votes.Until.IsZero() {
 		t = t.and(say("; until " + utc(f.Votes.Until)))

@@ -27,7 +27,7 @@ func (f Facts) HTML() ([]byte, error) {
 	}
 	t, err := template.New("page.html").Funcs(template.FuncMap{
 		"visible": Visible, "size": size, "utc": utc, "count": count, "groups": digestGroups,
-		"differences": differences, "bytes": sizeOrNone, "kind": kindWords,
+		"differences": differences, "day": day, "bytes": sizeOrNone, "kind": kindWords,
 		"why": func(id rule.ID) string { return id.Why() },
 	}).ParseFS(files, "page.html")
 	if err != nil {
@@ -51,10 +51,18 @@ type page struct {
 func (p page) Roads() []road   { return []road{p.wide(), p.narrow()} }
 func (p page) Told() string    { return p.told() }
 func (p page) Matrix() matrix  { return p.matrix() }
-func (p page) Groups() []group { return p.found().groups() }
+func (p page) Found() findings { return p.found() }
 func (p page) Runs() []run     { return p.runs() }
 
-// Roads that votes come by, in words.
+// Groups are what a person has to see, and Remarks what is worth knowing.
+func (p page) Groups() []group  { return p.grouped(false) }
+func (p page) Remarks() []group { return p.grouped(true) }
+
+func (p page) grouped(remarks bool) []group {
+	return slices.DeleteFunc(p.found().groups(), func(g group) bool { return (g.Severity == rule.Remark) != remarks })
+}
+
+// VoteRoads are the roads that votes come by, in words.
 func (p page) VoteRoads() (words []string) {
 	for _, r := range p.Review.Voting.Roads {
 		words = append(words, roadWords(r))
@@ -71,6 +79,9 @@ func roadWords(r approval.Road) string {
 
 // Hours is for how long an approval holds.
 func (p page) Hours() int64 { return p.Review.Voting.MaxAge / 3600 }
+
+// day is the date of a time as RFC 3339 has it.
+func day(s string) string { return cut(s, len("2006-01-02")) }
 
 // sizeOrNone is the size of a member, or a dash where there is none.
 func sizeOrNone(n int64) string {

@@ -168,6 +168,7 @@ func harmless(s string) string {
 func (f Facts) findingLines() (lines []string) {
 	found := f.found()
 	if !found.Done {
+		found.Gaps = nil
 		lines = append(lines, "- The contents of the files were not looked into, so nothing here says that they are harmless.")
 	}
 	for _, g := range found.Gaps {
@@ -256,7 +257,7 @@ func (f Facts) matrixLines() (lines []string) {
 	}
 	lines = append(lines, head, rule)
 	for _, row := range m.Platforms {
-		line := "| " + cell(strings.TrimSpace(row.Platform+" "+row.From)) + " |"
+		line := "| " + cell(strings.Join(strings.Fields(row.Family+" "+row.Arch+" "+row.From), " ")) + " |"
 		for _, size := range row.Cells {
 			if size == "" {
 				size = "–"

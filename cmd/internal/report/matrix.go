@@ -21,9 +21,9 @@ type matrix struct {
 }
 
 type matrixRow struct {
-	Platform string   // "manylinux x86_64"
-	From     string   // the numbers of its tags: "2.27"; "" where they have none
-	Cells    []string // a size in MB for each Python, "" for a hole
+	Family, Arch string   // "manylinux", "x86_64"
+	From         string   // the numbers of its tags: "2.27"; "" where they have none
+	Cells        []string // a size in MB for each Python, "" for a hole
 }
 
 // spot is where a wheel stands.
@@ -127,7 +127,7 @@ func (c class) meets(others []spot) bool {
 
 func (c class) row(pythons []string) matrixRow {
 	first := c.spots[0]
-	row := matrixRow{Platform: strings.TrimSpace(first.family + " " + first.arch), Cells: make([]string, len(pythons))}
+	row := matrixRow{Family: first.family, Arch: first.arch, Cells: make([]string, len(pythons))}
 	if first.version != [2]int{} {
 		row.From = fmt.Sprintf("%d.%d", first.version[0], first.version[1])
 	}

@@ -33,9 +33,8 @@ type Facts struct {
 	Shown  dist.Digest // of the review; what a vote says was shown
 	Upload string      // where the files go
 
-	Findings Findings
-	Match    Match
-	Changes  *approval.Changes // nil where nothing was compared
+	Match   Match
+	Changes *approval.Changes // nil where nothing was compared
 
 	Votes Votes
 	Time  time.Time // of looking
@@ -51,6 +50,7 @@ type Votes struct {
 	Run     string            // whose environment is reviewed; "" where no run is known
 	Until   time.Time         // when votes of that run stop counting
 	Error   string            // why it is undecided
+	Former  bool              // the policy that this one changes has not enough approvals
 	Beware  []string          // rejected releases that have files of this one, and the like
 }
 

@@ -82,7 +82,10 @@ func (f Facts) steps() []roadLink {
 		voted = roadLink{Kind: "broken", Word: "refused"}
 	}
 	source := roadLink{Kind: "said", Word: "claimed"}
-	if f.Match.Done && len(f.Match.Gaps) == 0 && len(f.Match.Unexplained) == 0 {
+	switch {
+	case len(f.Match.Unexplained) > 0:
+		source = roadLink{Kind: "broken", Word: "unexplained"}
+	case f.Match.Done && len(f.Match.Gaps) == 0:
 		source = roadLink{Kind: "proven", Word: "matched"}
 	}
 	return []roadLink{source, {Kind: "proven", Word: "verified"}, voted, sent}
@@ -90,8 +93,9 @@ func (f Facts) steps() []roadLink {
 
 // The measures of the picture, in the units of its view box.
 const (
-	wideBox, wideGap   = 144, 60
-	highBox, highGap   = 76, 44
+	wideBox, wideGap   = 140, 65
+	wideHigh           = 76
+	lowBox, lowGap     = 54, 34
 	narrowWidth, inset = 340, 28
 )
 
@@ -100,14 +104,14 @@ func (f Facts) wide() road {
 	stations, links := f.stations(), f.steps()
 	for i := range stations {
 		s := &stations[i]
-		s.X, s.Y, s.Width, s.Height = 1+i*(wideBox+wideGap), 1, wideBox, highBox
+		s.X, s.Y, s.Width, s.Height = 1+i*(wideBox+wideGap), 1, wideBox, wideHigh
 		if i < len(links) {
-			l, x, y := &links[i], s.X+wideBox, s.Y+highBox/2
+			l, x, y := &links[i], s.X+wideBox, s.Y+wideHigh/2
 			l.X1, l.X2, l.Y1, l.Y2, l.X, l.Y = x, x+wideGap, y, y, x+wideGap/2, y
 			l.TextX, l.TextY, l.Anchor = l.X, l.Y+30, "middle"
 		}
 	}
-	return road{"wide", 5*wideBox + 4*wideGap + 2, highBox + 2, stations, links}
+	return road{"wide", 5*wideBox + 4*wideGap + 2, wideHigh + 2, stations, links}
 }
 
 // narrow is the road from top to bottom, for a phone.
@@ -115,14 +119,15 @@ func (f Facts) narrow() road {
 	stations, links := f.stations(), f.steps()
 	for i := range stations {
 		s := &stations[i]
-		s.X, s.Y, s.Width, s.Height = 1, 1+i*(highBox+highGap), narrowWidth-2, highBox
+		s.X, s.Y, s.Width, s.Height = 1, 1+i*(lowBox+lowGap), narrowWidth-2, lowBox
+		s.First, s.Second = s.First+" · "+s.Second, ""
 		if i < len(links) {
-			l, x, y := &links[i], s.X+inset, s.Y+highBox
-			l.X1, l.X2, l.Y1, l.Y2, l.X, l.Y = x, x, y, y+highGap, x, y+highGap/2
+			l, x, y := &links[i], s.X+inset, s.Y+lowBox
+			l.X1, l.X2, l.Y1, l.Y2, l.X, l.Y = x, x, y, y+lowGap, x, y+lowGap/2
 			l.TextX, l.TextY, l.Anchor = x+20, l.Y+4, "start"
 		}
 	}
-	return road{"narrow", narrowWidth, 5*highBox + 4*highGap + 2, stations, links}
+	return road{"narrow", narrowWidth, 5*lowBox + 4*lowGap + 2, stations, links}
 }
 
 // told is the picture in words.

