@@ -186,28 +186,34 @@ func (w Witness) download(ctx context.Context, want file, s served) (dist.File, 
 }
 
 func (w Witness) fetch(ctx context.Context, want file, s served) (dist.File, error) {
-	ctx, cancel := context.WithTimeout(ctx, transferTimeout(want.size))
+	return w.Index.fetch(ctx, s, io.Discard, want.size+1)
+}
+
+// fetch writes the bytes that the index serves to dst, at most max of them, and
+// hashes them on the way.
+func (x *Index) fetch(ctx context.Context, s served, dst io.Writer, max int64) (dist.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, transferTimeout(max))
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
 	if err != nil {
-		return dist.File{}, w.Index.unreadable(s.url, "the URL of a file", err.Error())
+		return dist.File{}, x.unreadable(s.url, "the URL of a file", err.Error())
 	}
 	r.Header.Set("Accept-Encoding", "identity") // what is hashed is what was uploaded
-	response, err := do(w.Index.client, r)
+	response, err := do(x.client, r)
 	if err != nil {
-		return dist.File{}, fmt.Errorf("download %s: %w", want.name, err)
+		return dist.File{}, fmt.Errorf("download %s: %w", s.name, err)
 	}
 	defer response.Body.Close()
 	switch {
 	case retriable(response.StatusCode):
-		return dist.File{}, busy{fmt.Errorf("download %s: status %d", want.name, response.StatusCode),
+		return dist.File{}, busy{fmt.Errorf("download %s: status %d", s.name, response.StatusCode),
 			retryAfter(response.Header)}
 	case response.StatusCode != http.StatusOK:
-		return dist.File{}, notYet{served: true, no: rule.Refusals{{File: want.name, Rule: rule.ServedMissing,
+		return dist.File{}, notYet{served: true, no: rule.Refusals{{File: s.name, Rule: rule.ServedMissing,
 			Want: "the file at " + s.url.Redacted(), Got: fmt.Sprintf("status %d", response.StatusCode),
-			Hint: "wait for the index, and run publish again"}}}
+			Hint: "wait for the index, and run this again"}}}
 	}
-	return dist.Copy(io.Discard, io.LimitReader(response.Body, want.size+1), want.name, want.size+1)
+	return dist.Copy(dst, io.LimitReader(response.Body, max), s.name, max)
 }
 
 // provenance is what the integrity API serves for a file, unverified.

@@ -148,7 +148,7 @@ func sameFile(path string, want staging.File) error {
 	got, err := hashFile(path, want)
 	if err == nil && got != want.Digest.String() {
 		err = rule.Refusals{{File: path, Rule: rule.FileThere, Want: want.Digest.String(), Got: got,
-			Hint: "move it out of the way, or name another folder with --to"}}
+			Hint: "move it out of the way, or name another folder"}}
 	}
 	return err
 }

@@ -35,6 +35,16 @@ func startProgress(s Streams, doing string, total int64, more ...progressbar.Opt
 // reader counts what is read through it.
 func (p *progress) reader(r io.Reader) io.Reader { return &counted{r, p} }
 
+// writer counts what is written through it.
+func (p *progress) writer(w io.Writer) io.Writer { return io.MultiWriter(w, counting{p}) }
+
+type counting struct{ progress *progress }
+
+func (c counting) Write(b []byte) (int, error) {
+	c.progress.add(int64(len(b)))
+	return len(b), nil
+}
+
 func (p *progress) add(n int64) {
 	p.bytes.Add(n)
 	if p.bar != nil {

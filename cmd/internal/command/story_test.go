@@ -64,6 +64,7 @@ func TestStories(t *testing.T) {
 			env.Setenv("HOME", os.Getenv("HOME"))
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("SIMPLE", w.SimpleURL())
+			env.Setenv("GITHUB", w.GitHubURL())
 			env.Setenv("VECTORS", os.Getenv("DISTGATE_VECTORS"))
 			return w.WriteProject(env.WorkDir)
 		},

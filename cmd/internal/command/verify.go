@@ -24,12 +24,19 @@ type signerFlags struct {
 	roots                                                     []string
 }
 
+// fromIndex are the flags about releases on an index.
+type fromIndex struct {
+	requirements, index, download string
+	files                         []string // further hosts
+}
+
 func newVerify(s Streams) *cobra.Command {
 	var f signerFlags
+	var from fromIndex
 	var bundles []string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "verify PATH…",
+		Use:   "verify (PATH… | PROJECT==VERSION… | -r FILE [PROJECT…])",
 		Short: "What do these files and their bundles prove?",
 		Long: `Verify hashes and opens every wheel and sdist at the paths, finds the bundles
 that lie beside them (NAME.sigstore.json, NAME.*.attestation, NAME.provenance,
@@ -40,11 +47,32 @@ Who must have signed comes from the policy (--policy), or from the command line:
     distgate verify dist --repository OWNER/REPO --workflow .github/workflows/release.yml
     distgate verify FILE --signer alice@example.org --issuer https://… --runner none
 
+Of a release on an index it asks for the files, their hashes and their provenance
+(PEP 740), and downloads and hashes every file that has some. With -r it takes the
+files alone whose hashes stand in the requirements file. The index is believed in
+nothing; --download keeps what was verified.
+
+    distgate verify numpy==2.4.0 --repository numpy/numpy-release \
+        --workflow .github/workflows/wheels.yml
+    distgate verify -r requirements.txt numpy --policy distgate.toml
+
 It takes SLSA provenance (how a file was built) and publish/v1 attestations (who
 published it) as evidence, and says which it has. Without --trusted-root, the
 root of Sigstore's public-good instance is fetched by TUF.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if from.requirements != "" {
+				return nil
+			}
+			return cobra.MinimumNArgs(1)(c, args)
+		},
 		RunE: func(c *cobra.Command, paths []string) error {
+			if from.means(paths) {
+				result, err := f.verifyReleases(c.Context(), s, from, paths)
+				if err != nil {
+					return err
+				}
+				return result.show(s, asJSON)
+			}
 			found, err := attest.Find(paths, bundles)
 			if err != nil {
 				return err
@@ -70,6 +98,10 @@ root of Sigstore's public-good instance is fetched by TUF.`,
 	flags.StringVar(&f.runner, "runner", "", "the runner environment, a `VALUE` or none (default: github-hosted)")
 	flags.StringArrayVar(&f.roots, "trusted-root", nil, "a trusted_root.json `FILE` (repeatable)")
 	flags.StringArrayVar(&bundles, "bundle", nil, "a further bundle `FILE` (repeatable)")
+	flags.StringVarP(&from.requirements, "requirement", "r", "", "the files whose hashes stand in this requirements `FILE`")
+	flags.StringVar(&from.index, "index", "", "an index: the `URL` of its simple API, or its name in the policy (default: pypi)")
+	flags.StringArrayVar(&from.files, "index-files", nil, "a further `URL` whose host serves the index's files (repeatable)")
+	flags.StringVar(&from.download, "download", "", "keep the verified files and their provenance in this `DIR`")
 	flags.BoolVar(&asJSON, "json", false, "print the facts as JSON")
 	return c
 }
@@ -196,34 +228,49 @@ type verifiedFile struct {
 	Version  string            `json:"version"`
 	Evidence []attest.Evidence `json:"evidence"`
 	Others   rule.Refusals     `json:"passedOver"`
+	Yanked   string            `json:"yanked,omitempty"` // why, of a file on an index
 }
 
 func (j judge) verify(ctx context.Context, s Streams, found *attest.Found) (verification, error) {
 	bar := startProgress(s, "hashed", totalSize(found.Distributions))
 	candidates, err := found.Collect(ctx, func(_ context.Context, path string) (dist.File, dist.Info, error) {
 		file, info, err := inspectFile(path, bar)
-		if err == nil && j.project != "" && info.Filename.Project != j.project {
-			err = rule.Refusals{{File: file.Name(), Rule: rule.OneProject, Want: "project " + j.project,
-				Got: info.Filename.Project, Hint: "it belongs to another project than the policy"}}
+		if err == nil {
+			err = j.ofProject(file.Name(), info.Filename.Project)
 		}
 		return file, info, err
 	})
 	if err != nil {
 		return verification{}, err
 	}
+	bar.finish()
+	return j.judged(ctx, candidates, found.Others)
+}
+
+// ofProject refuses a file of another project than the policy's.
+func (j judge) ofProject(file, project string) error {
+	if j.project == "" || project == j.project {
+		return nil
+	}
+	return rule.Refusals{{File: file, Rule: rule.OneProject, Want: "project " + j.project,
+		Got: project, Hint: "it belongs to another project than the policy"}}
+}
+
+// judged is what is proven of the candidates.
+func (j judge) judged(ctx context.Context, candidates []attest.Candidate, others []string) (verification, error) {
 	verdict, err := j.verifier.Verify(ctx, j.build, candidates)
 	if err != nil {
 		return verification{}, err
 	}
-	bar.finish()
-	result := verification{Verified: []verifiedFile{}, Refused: verdict.Refused(), Others: found.Others, err: verdict.Err()}
+	result := verification{Verified: []verifiedFile{}, Refused: verdict.Refused(), Others: others, err: verdict.Err()}
 	for _, d := range verdict.Verified() {
 		if no := j.takenBack(d.File()); len(no) > 0 {
 			result.Refused, result.err = append(result.Refused, no...), errors.Join(result.err, no)
 			continue
 		}
-		result.Verified = append(result.Verified, verifiedFile{d.File().Name(), d.File().Digest(), d.File().Size(),
-			d.Info().Filename.Project, d.Info().Filename.Version.String(), d.Evidence(), d.Others()})
+		result.Verified = append(result.Verified, verifiedFile{File: d.File().Name(), Digest: d.File().Digest(), Size: d.File().Size(),
+			Project: d.Info().Filename.Project, Version: d.Info().Filename.Version.String(),
+			Evidence: d.Evidence(), Others: d.Others()})
 	}
 	return result, nil
 }
@@ -285,6 +332,9 @@ func (v verification) text(p printer) {
 		p.line("verified   %s (%s)", f.File, bytesText(f.Size))
 		p.field("digest", f.Digest.String())
 		p.field("project", f.Project+" "+f.Version)
+		if f.Yanked != "" {
+			p.field("yanked", f.Yanked)
+		}
 		groups := grouped(f.Evidence)
 		if i > 0 && reflect.DeepEqual(groups, grouped(v.Verified[i-1].Evidence)) {
 			p.field("evidence", "the same run and signer as the file before")
