@@ -104,7 +104,7 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.world.WriteProject("."); err != nil {
 		return err
 	}
-	for _, a := range acts() {
+	for _, a := range append(acts(), afterwards()...) {
 		d.heading(a.title)
 		d.say(a.text)
 		if err := a.play(d, ctx); errors.Is(err, errDeclined) {

@@ -48,6 +48,9 @@ func TestTheDemoPlaysAReleaseAndWhatMustNotPass(t *testing.T) {
 		"$ distgate publish 1.0\n", "\npublished ",
 		"$ distgate status\npublished ",
 		"\nsame       widget-1.0-py3-none-any.whl\n",
+		"$ distgate reconcile\nforeign    widget 1.0.1", "\n  rule       reconcile-foreign\n",
+		"$ distgate withdraw 1.0.1 ", "\n  paste      not-by-us\n", "\n[[withdrawn]]\n",
+		"$ distgate reconcile\n", "\n2 versions on index local, 0 things not in agreement\n",
 		"$ distgate publish 1.1\nwaiting ", "\nrefused    vote ", "by bob@example.org\n  rule       vote-release\n",
 		"$ distgate publish 1.1\nrefused    widget-1.1-py3-none-any.whl\n  rule       stored-bytes\n",
 		"$ distgate stage dist-1.2\nrefused    widget-1.2-py3-none-any.whl\n  rule       identity-runner\n",
@@ -81,7 +84,7 @@ func TestTheDemoPlaysAReleaseAndWhatMustNotPass(t *testing.T) {
 // Digests and URLs stay whole; all else that the demo says itself fits.
 func TestTheDemoSpeaksIn80Columns(t *testing.T) {
 	texts := []string{opening, usage}
-	for _, a := range acts() {
+	for _, a := range append(acts(), afterwards()...) {
 		texts = append(texts, a.title, a.text)
 	}
 	for _, a := range attacks() {

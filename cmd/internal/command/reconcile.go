@@ -293,10 +293,10 @@ func asked(run bool) string {
 // lead is the word that begins a version's line.
 func lead(v publish.VersionAccount) string {
 	switch {
-	case v.Foreign > 0:
-		return "foreign"
 	case v.Withdrawn:
 		return "withdrawn"
+	case v.Foreign > 0:
+		return "foreign"
 	case v.Missing > 0:
 		return "missing"
 	}
