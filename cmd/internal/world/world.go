@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/distgate/distgate/attest/sigstoretest"
@@ -56,6 +57,7 @@ type World struct {
 	dispatched int // runs of the release workflow
 	servers    []*http.Server
 	at         addresses
+	watch      atomic.Pointer[Watcher]
 }
 
 // addresses are the base URLs, without a slash at the end.
@@ -173,7 +175,7 @@ func (w *World) serve(
 		return "", errors.Join(err, listener.Close())
 	}
 	server := &http.Server{
-		Handler:           h,
+		Handler:           w.watched(h),
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
