@@ -36,13 +36,13 @@ type attack struct {
 func attacks() []attack {
 	return []attack{
 		{"Attack 1: a vote for something else", `
-Version 1.1 is staged, and Alice has approved it. Bob has not looked at it yet.
-Somebody who can write to the store copies Bob's vote on 1.0 over to 1.1.`,
+Version 1.1 is staged, and Bob has approved it. Alice has not looked at it yet.
+Somebody who can write to the store copies Alice's vote on 1.0 over to 1.1.`,
 			(*demo).copyVote, "publish 1.1", waiting, rule.VoteRelease,
 			"a vote for another release digest"},
 
 		{"Attack 2: a wheel is changed after the approval", `
-Now Bob approves 1.1 as well. Then somebody who can write to the store changes
+Now Alice approves 1.1 as well. Then somebody who can write to the store changes
 one bit of one wheel.`,
 			(*demo).changeWheel, "publish 1.1", refused, rule.StoredBytes,
 			"a wheel that was changed after the approval"},
@@ -92,7 +92,7 @@ func (d *demo) attack(ctx context.Context, a attack) error {
 	return nil
 }
 
-// copyVote stages 1.1, lets alice approve it, and puts bob's vote on 1.0 under
+// copyVote stages 1.1, lets bob approve it, and puts alice's vote on 1.0 under
 // it.
 func (d *demo) copyVote(ctx context.Context) error {
 	if err := d.world.Build("dist-1.1", "1.1"); err != nil {
@@ -101,9 +101,10 @@ func (d *demo) copyVote(ctx context.Context) error {
 	if err := d.distgate(ctx, verb{line: "stage dist-1.1", show: firstLine}); err != nil {
 		return err
 	}
-	if err := d.approve11(ctx, "alice"); err != nil {
+	if err := d.approve11(ctx, "bob"); err != nil {
 		return err
 	}
+	d.world.Dispatch("widget 1.1")
 	store, err := staging.OpenStore("distgate-store")
 	if err != nil {
 		return err
@@ -116,7 +117,7 @@ func (d *demo) copyVote(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	vote, err := voteBy(ctx, store, from, "keys/bob.pub")
+	vote, err := voteBy(ctx, store, from, "keys/alice.pub")
 	if err != nil {
 		return err
 	}
@@ -149,9 +150,9 @@ func (d *demo) approve11(ctx context.Context, name string) error {
 	return d.distgate(ctx, verb{line: "approve 1.1 --key keys/" + name, show: firstLine, answer: "widget 1.1"})
 }
 
-// changeWheel lets bob approve 1.1 and then changes a wheel of it.
+// changeWheel lets alice approve 1.1 and then changes a wheel of it.
 func (d *demo) changeWheel(ctx context.Context) error {
-	if err := d.approve11(ctx, "bob"); err != nil {
+	if err := d.approve11(ctx, "alice"); err != nil {
 		return err
 	}
 	raw, err := os.ReadFile(filepath.Join("dist-1.1", "widget-1.1-py3-none-any.whl"))

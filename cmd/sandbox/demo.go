@@ -9,6 +9,8 @@ import (
 
 	"github.com/distgate/distgate/cmd/internal/command"
 	"github.com/distgate/distgate/cmd/internal/world"
+	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/workflows/githubtest"
 )
 
 // demo is one release of widget 1.0, on its way from the build to its users.
@@ -16,6 +18,7 @@ type demo struct {
 	player
 	world *world.World
 	ask   bool
+	run   int64 // that built 1.0
 }
 
 const opening = `
@@ -36,11 +39,12 @@ type act struct {
 // acts are the way of a release.
 func acts() []act {
 	return []act{
-		{"1. The build leaves its files", `
-The project's workflow ran on GitHub and left three wheels and an sdist. Beside
-each of them it left a bundle (.sigstore.json): a statement, with GitHub's word
-for it, that a file with exactly these bytes was made by this workflow, from
-this commit, on this kind of machine.`, (*demo).build},
+		{"1. A run of twelve jobs leaves its files", `
+Dave tagged v1.0, and the project's workflow ran on GitHub: twelve jobs, of
+which four made a wheel or the sdist. Beside each file they left a bundle
+(.sigstore.json): a statement, with GitHub's word for it, that a file with
+exactly these bytes was made by this workflow, from this commit, on this kind of
+machine.`, (*demo).build},
 
 		{"2. verify: where does a file come from?", `
 Anybody can make a file of this name. So the first question is whether its
@@ -48,17 +52,21 @@ bundle is genuine, and whether it names the repository, the workflow and the
 kind of machine that the project's policy, distgate.toml, wants.`, (*demo).verify},
 
 		{"3. stage: hold it still", `
-Every file is verified, and all are put away together, with their bundles and
-the policy, under one fingerprint: the release digest. If one bit of any of it
-changed, the digest would be another. Nothing is built from here on.`, (*demo).stage},
+The first job of the release workflow, in a repository of its own, takes what
+the run uploaded. It asks GitHub where each of the twelve jobs ran, and whether
+the tag is signed and still on that commit. Every file is verified, and all are
+put away, with their bundles and the policy, under one fingerprint: the release
+digest. If one bit of any of it changed, the digest would be another. Nothing is
+built from here on.`, (*demo).stage},
 
 		{"4. review: what am I asked to release?", `
 Alice and Bob look after the project. Before they decide, they see what the
 release is, what was proven about it, and what was not; here, or as a page.`, (*demo).review},
 
 		{"5. approve: two people say yes", `
-The policy wants two people. Each signs the release digest with an SSH key, of
-the kind that they push with. Alice is the first. Is she enough?`, (*demo).approve},
+The second job of the release workflow waits: nobody has let it begin. The
+policy wants two people. Alice signs the release digest with an SSH key, of the
+kind that she pushes with. Is she enough?`, (*demo).approve},
 
 		{"6. publish: exactly those bytes go out", `
 This command works only in the one GitHub job that the policy names. There is
@@ -96,12 +104,12 @@ func playDemo(ctx context.Context, s command.Streams, ask bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	return (&demo{player{s}, w, ask}).play(ctx)
+	return (&demo{player: player{s}, world: w, ask: ask}).play(ctx)
 }
 
 func (d *demo) play(ctx context.Context) error {
 	d.say(opening)
-	if err := d.world.WriteProject("."); err != nil {
+	if err := d.settle(); err != nil {
 		return err
 	}
 	for _, a := range append(acts(), afterwards()...) {
@@ -125,9 +133,38 @@ func (d *demo) play(ctx context.Context) error {
 	return d.keepReport()
 }
 
-func (d *demo) build(context.Context) error {
-	if err := d.world.Build("dist", "1.0"); err != nil {
+// settle writes the project's folder. Its policy asks for more than the world's
+// own: every job of the build proven, the tag signed, and a vote by either road.
+func (d *demo) settle() error {
+	if err := d.world.WriteProject("."); err != nil {
 		return err
+	}
+	raw, err := os.ReadFile("distgate.toml")
+	if err != nil {
+		return err
+	}
+	text := strings.NewReplacer(
+		`hosted = "certificate"                    # on GitHub's machines, as the signing job's certificate says`,
+		`hosted = "every-job"                      # every job of the run ran on GitHub's machines`+"\n"+
+			`labels = ["ubuntu-latest"]`,
+		`roads = ["signed"]                        # statements signed with SSH`,
+		`roads = ["environment", "signed"]         # a review on GitHub, or a statement signed with SSH`,
+	).Replace(string(raw)) + d.world.SourceTable()
+	if err := os.WriteFile("distgate.toml", []byte(text), 0o644); err != nil {
+		return err
+	}
+	return d.world.Push(".")
+}
+
+func (d *demo) build(context.Context) error {
+	run, err := d.world.BuildRunIn("dist", "1.0")
+	if err != nil {
+		return err
+	}
+	d.run = run.ID
+	fmt.Fprintln(d.streams.Out)
+	for _, job := range run.Attempts[0].Jobs {
+		fmt.Fprintf(d.streams.Out, "%s  ran on %s, of GitHub's own\n", pad(job.Name), job.Runner.Name)
 	}
 	d.prompt("ls dist")
 	entries, err := os.ReadDir("dist")
@@ -137,13 +174,30 @@ func (d *demo) build(context.Context) error {
 	return err
 }
 
+func pad(name string) string { return fmt.Sprintf("%-22s", name) }
+
+// distgate runs a command on Alice's machine, where it is in no job. She is
+// logged in to GitHub.
+func (d *demo) distgate(ctx context.Context, v verb) error {
+	if v.job == nil {
+		v.job = d.token("alice")
+	}
+	return d.player.distgate(ctx, v)
+}
+
+// token is what somebody's machine has, who is logged in to GitHub.
+func (d *demo) token(user string) []string {
+	return []string{"GITHUB_TOKEN=" + d.world.GitHub().AccessToken(githubtest.Access{User: user,
+		Permissions: map[string]string{"actions": "read", "contents": "read", "deployments": "write"}})}
+}
+
 func (d *demo) verify(ctx context.Context) error {
 	return d.distgate(ctx, verb{says: "verified",
 		line: "verify dist/widget-1.0-py3-none-any.whl --policy distgate.toml"})
 }
 
 func (d *demo) stage(ctx context.Context) error {
-	return d.distgate(ctx, verb{line: "stage dist", says: "staged"})
+	return d.distgate(ctx, verb{line: fmt.Sprintf("stage --run %d", d.run), says: "staged", job: d.world.Env(d.world.PublishJob())})
 }
 
 func (d *demo) review(ctx context.Context) error {
@@ -176,23 +230,41 @@ func (d *demo) keepReport() error {
 var errDeclined = errors.New("not approved")
 
 func (d *demo) approve(ctx context.Context) error {
+	waits, err := d.dispatch(ctx)
+	if err != nil {
+		return err
+	}
 	if d.ask {
 		d.say("You are Alice now, and Bob after her.")
 	}
-	if err := d.vote(ctx, "alice", "1 of 2"); err != nil {
+	if err := d.vote(ctx, "alice", "approve 1.0 --key keys/alice", "1 of 2"); err != nil {
 		return err
 	}
-	if err := d.distgate(ctx, d.release("1.0", waiting, "waiting")); err != nil {
-		return err
+	d.say("She is not. Bob has his key at home. He reviews the deployment on GitHub: on his\n" +
+		"phone he would paste the line `approve sha256:…` as the comment. Here distgate\n" +
+		"writes it for him, when it has looked at the run and shown him the release:")
+	return d.vote(ctx, "bob", "approve "+waits+" --policy distgate.toml", "approve: bob")
+}
+
+// dispatch starts the release workflow, whose second job waits under the name of
+// the release, and returns the address of the run.
+func (d *demo) dispatch(ctx context.Context) (string, error) {
+	store, err := staging.OpenStore("distgate-store")
+	if err != nil {
+		return "", err
 	}
-	d.say("She is not. Then Bob, on his own machine:")
-	return d.vote(ctx, "bob", "approved")
+	release, err := store.Resolve(ctx, "1.0")
+	if err != nil {
+		return "", err
+	}
+	run := d.world.Dispatch("widget 1.0 · 4 files · " + release.String())
+	return fmt.Sprintf("https://github.com/%s/actions/runs/%d", run.Repository, run.ID), nil
 }
 
 // vote is the approval of 1.0 by one of the two. distgate shows the review again
 // before it signs; where nobody is asked, that is left out here.
-func (d *demo) vote(ctx context.Context, name, says string) error {
-	v := verb{line: "approve 1.0 --key keys/" + name, says: says, ask: d.ask}
+func (d *demo) vote(ctx context.Context, name, line, says string) error {
+	v := verb{line: line, says: says, ask: d.ask, job: d.token(name)}
 	if !d.ask {
 		v.show, v.answer = results, "widget 1.0"
 	}

@@ -40,18 +40,17 @@ func TestTheDemoPlaysAReleaseAndWhatMustNotPass(t *testing.T) {
 	for _, want := range []string{
 		"$ ls dist\n", "widget-1.0.tar.gz.sigstore.json\n",
 		"$ distgate verify dist/", "\nverified ",
-		"$ distgate stage dist\n", "\nstaged ",
+		"$ distgate stage --run ", "\nstaged ",
 		"$ distgate review 1.0 --html report.html\n", "\nnot proven\n",
 		"$ distgate approve 1.0 --key keys/alice\nalice@example.org: to approve, type ", "\nvoted ", "\nwaiting ",
-		"$ distgate publish 1.0\nwaiting ",
-		"$ distgate approve 1.0 --key keys/bob\nbob@example.org: to approve, type ", "\nvoted ", "\napproved ",
+		"$ distgate approve https://github.com/acme/widget-release/actions/runs/", "\nbob@example.org: to approve, type ", "\nvoted ",
 		"$ distgate publish 1.0\n", "\npublished ",
 		"$ distgate status\npublished ",
 		"\nsame       widget-1.0-py3-none-any.whl\n",
 		"$ distgate reconcile\nforeign    widget 1.0.1", "\n  rule       reconcile-foreign\n",
 		"$ distgate withdraw 1.0.1 ", "\n  paste      not-by-us\n", "\n[[withdrawn]]\n",
 		"$ distgate reconcile\n", "\n2 versions on index local, 0 things not in agreement\n",
-		"$ distgate publish 1.1\nwaiting ", "\nrefused    vote ", "by bob@example.org\n  rule       vote-release\n",
+		"$ distgate publish 1.1\nwaiting ", "\nrefused    vote ", "by alice@example.org\n  rule       vote-release\n",
 		"$ distgate publish 1.1\nrefused    widget-1.1-py3-none-any.whl\n  rule       stored-bytes\n",
 		"$ distgate stage dist-1.2\nrefused    widget-1.2-py3-none-any.whl\n  rule       identity-runner\n",
 		"$ distgate stage dist-1.3\nrefused    widget-1.3-py3-none-any.whl\n  rule       identity-repository\n",
@@ -129,11 +128,12 @@ func inWorld(t *testing.T) (*demo, *bytes.Buffer) {
 	}
 	t.Cleanup(func() { w.Close() })
 	t.Chdir(t.TempDir())
-	if err := errors.Join(w.WriteProject("."), w.Build("dist", "1.0")); err != nil {
+	var out bytes.Buffer
+	d := &demo{player: player{streams(&out, &out)}, world: w}
+	if err := errors.Join(d.settle(), d.build(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	return &demo{player: player{streams(&out, &out)}, world: w}, &out
+	return d, &out
 }
 
 func TestWhatEndsOtherwiseThanItMustEndsTheDemo(t *testing.T) {
@@ -183,7 +183,7 @@ func TestTheReaderDecidesWhenAsked(t *testing.T) {
 		t.Error(err)
 	}
 	answers("widget  1.0\n")
-	if err := d.vote(t.Context(), "alice", "1 of 2"); err != nil {
+	if err := d.vote(t.Context(), "alice", "approve 1.0 --key keys/alice", "1 of 2"); err != nil {
 		t.Error(err)
 	}
 }

@@ -102,7 +102,7 @@ func strangers(got workflows.Collected) (refused []attest.Candidate) {
 // collected says what was found, and what of it does not count.
 func (p printer) collected(got workflows.Collected) {
 	for _, a := range got.Artifacts {
-		p.line("artifact   %s of run %s: id %s, %s", a.Name, fmt.Sprint(a.Run), fmt.Sprint(a.ID), a.Digest)
+		p.line("artifact   %s of run %s: id %s", a.Name, fmt.Sprint(a.Run), fmt.Sprint(a.ID))
 	}
 	for _, a := range got.Superseded {
 		p.line("superseded %s of run %s: id %s, by a newer one of its name", a.Name, fmt.Sprint(a.Run), fmt.Sprint(a.ID))

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,6 +31,21 @@ func (w *World) Source(version string) githubtest.Commit {
 	w.github.PutBranch(githubtest.Branch{Repository: Repository, Name: "main", SHA: c.SHA, Protected: true})
 	w.Tag(Repository, version, c.SHA)
 	return c
+}
+
+// SourceTable is the table of distgate.toml that demands the project's signed tag.
+func (w *World) SourceTable() string {
+	id := w.github.PutRepository(githubtest.Repository{Name: Repository}).ID
+	return fmt.Sprintf(`
+
+[source]                                  # what was built: a signed tag on a protected branch
+repository = %q
+repository-id = "%d"
+tag = "v{version}"
+tagged = "before"
+signed = true
+branches = ["main"]
+`, Repository, id)
 }
 
 // Tag makes the signed tag of a version, or moves it.
