@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -146,7 +147,7 @@ func makeTar(t testing.TB, entries ...entry) []byte {
 	for _, e := range entries {
 		h := e.tar
 		if h.Name = e.name; h.Typeflag != tar.TypeXGlobalHeader {
-			h.Mode, h.Size = 0o644, int64(len(e.body))
+			h.Mode, h.Size = cmp.Or(h.Mode, 0o644), int64(len(e.body))
 		}
 		if err := w.WriteHeader(&h); err != nil {
 			t.Fatal(err)

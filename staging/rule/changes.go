@@ -1,7 +1,8 @@
 package rule
 
-// The rules by which a release is compared with the one before it. They refuse
-// nothing: each is a finding that a person looks at.
+// The rules by which a release is compared with the one before it, and with a
+// second build of itself. They refuse nothing: each is a finding that a person
+// looks at.
 const (
 	NewDependency      ID = "new-dependency"
 	NewStartupCode     ID = "new-startup-code"
@@ -17,6 +18,10 @@ const (
 	ChangedNative      ID = "changed-native-library"
 	ChangedFiles       ID = "changed-files"
 	ChangedSize        ID = "changed-size"
+
+	RebuildDifferent ID = "rebuild-different"
+	RebuildMissing   ID = "rebuild-missing"
+	RebuildExtra     ID = "rebuild-extra"
 )
 
 var changesStories = map[ID]string{
@@ -53,4 +58,10 @@ var changesStories = map[ID]string{
 		"Users of one that went get the sdist, or nothing.",
 	ChangedSize: "A file is much larger or smaller than its counterpart in the earlier release. Debug symbols, a library " +
 		"that was bundled or lost, and test data do that, and so does code that was put in.",
+	RebuildDifferent: "A second build of the same source gave other contents, even with times, order, ownership and " +
+		"compression left aside. One of the two builds has something in it that the source does not explain, or the " +
+		"build is not reproducible yet. Look at each member that differs, and find out which of the two it is.",
+	RebuildMissing: "The second build has no such file, or one that could not be compared, so nothing is known of " +
+		"whether this file can be built again.",
+	RebuildExtra: "The second build made a file that the release does not have. See whether it was left out on purpose.",
 }

@@ -15,7 +15,7 @@ import (
 
 func newReview(s Streams) *cobra.Command {
 	var f shared
-	var html string
+	var html, rebuild string
 	c := &cobra.Command{
 		Use:   "review RELEASE",
 		Short: "Show what a person looks at before voting",
@@ -23,6 +23,10 @@ func newReview(s Streams) *cobra.Command {
 file with its digest and evidence, what was proven and what was not, who decides,
 and what changed since the newest earlier release on the index, as far as the
 index tells. RELEASE is a version, a release digest or the beginning of one.
+
+With --rebuild it compares the release with a second build of it that lies in DIR,
+file by file: identical, identical but for times, order, ownership and
+compression, or different, with the members that differ.
 
 With --json it prints the same facts as JSON, and with --html it keeps them as one
 page, which loads nothing and can be sent to others. In a GitHub Actions job they
@@ -44,22 +48,28 @@ are the job's summary too.`,
 			if err != nil {
 				return err
 			}
+			again, err := r.rebuilt(c.Context(), rebuild)
+			if err != nil {
+				return err
+			}
 			facts, err := r.report(c.Context(), s, html, &changes)
 			if err != nil {
 				return err
 			}
 			if f.json {
-				return emit(s.Out, reviewed{review, changes})
+				return emit(s.Out, reviewed{review, changes, again})
 			}
 			p := printer{s.Out}
 			p.top(facts.Head())
 			p.review(review, r.policy.address(r.index).Upload)
 			p.inside(facts)
 			p.changes(changes)
+			p.rebuilt(again)
 			return r.showStanding(c.Context(), s)
 		},
 	}
 	f.bind(c)
+	c.Flags().StringVar(&rebuild, "rebuild", "", "compare with the second build in this `DIR`")
 	c.Flags().StringVar(&html, "html", "", "keep the report as this `FILE`.html")
 	return c
 }
@@ -68,7 +78,8 @@ are the job's summary too.`,
 // what the index said of earlier releases at this moment.
 type reviewed struct {
 	approval.Review
-	Changes approval.Changes `json:"changes"`
+	Changes approval.Changes  `json:"changes"`
+	Rebuild *approval.Rebuild `json:"rebuild,omitempty"`
 }
 
 // review shows the facts: what goes where, who built it and whose word for that

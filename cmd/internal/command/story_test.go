@@ -91,6 +91,7 @@ func TestStories(t *testing.T) {
 			"remove":   remove,
 			"index":    index,
 			"amend":    amend,
+			"repack":   repack,
 			"unguard":  unguard,
 			"yank":     yank,
 			"yankable": yankable,
@@ -110,6 +111,11 @@ func build(ts *testscript.TestScript, _ bool, args []string) {
 // wheel VERSION DIR TAG: the build job makes and attests one wheel more.
 func buildWheel(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(inWorld(ts).BuildWheel(ts.MkAbs(args[1]), args[0], args[2]))
+}
+
+// repack WHEEL: the same members in another order, at another time, compressed.
+func repack(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(world.Repack(ts.MkAbs(args[0])))
 }
 
 // amend WHEEL MEMBER TEXT: the build adds a line to a member of the wheel, or the

@@ -2,9 +2,13 @@ package world
 
 import (
 	"archive/zip"
+	"bytes"
+	"compress/flate"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -72,4 +76,42 @@ func unzipped(path string) (members []member, err error) {
 		members = append(members, member{f.Name, string(body)})
 	}
 	return members, nil
+}
+
+// Repack writes a wheel's members anew, as another machine would: the last one
+// first, with another time, and deflated.
+func Repack(wheel string) error {
+	members, err := unzipped(wheel)
+	if err != nil {
+		return describe(wheel, err)
+	}
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	for _, m := range slices.Backward(members) {
+		var packed bytes.Buffer
+		deflate, err := flate.NewWriter(&packed, flate.BestCompression)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(deflate, m.body); err != nil {
+			return err
+		}
+		if err := deflate.Close(); err != nil {
+			return err
+		}
+		h := &zip.FileHeader{Name: m.path, Method: zip.Deflate, CRC32: crc32.ChecksumIEEE([]byte(m.body)),
+			CompressedSize64: uint64(packed.Len()), UncompressedSize64: uint64(len(m.body))}
+		h.SetMode(0o644)
+		w, err := z.CreateRaw(h)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(packed.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(wheel, out.Bytes(), 0o644)
 }
