@@ -44,7 +44,7 @@ func systemAt(later string) Streams {
 // TestStories plays testdata/*.txtar: what users do, and what attackers try.
 func TestStories(t *testing.T) {
 	if os.Getenv("DISTGATE_PEERS") == "required" {
-		for _, peer := range []string{"ssh-keygen", "python3", "docker-registry"} {
+		for _, peer := range []string{"ssh-keygen", "python3", "docker-registry", "act"} {
 			if _, err := exec.LookPath(peer); err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,8 @@ func TestStories(t *testing.T) {
 		},
 		Condition: func(name string) (bool, error) {
 			_, err := exec.LookPath("docker-registry")
-			return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "" || name == "registry" && err == nil, nil
+			_, noAct := exec.LookPath("act")
+			return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "" || name == "registry" && err == nil || name == "act" && noAct == nil, nil
 		},
 		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
@@ -95,6 +96,7 @@ func TestStories(t *testing.T) {
 			"unguard":  unguard,
 			"yank":     yank,
 			"yankable": yankable,
+			"runs":     runs,
 		}),
 	})
 }

@@ -3,6 +3,8 @@ package world
 import (
 	"bytes"
 	_ "embed"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -47,7 +49,7 @@ func (w *World) WriteProject(dir string) error {
 }
 
 // Push brings the policy of the folder to the main branch of the release
-// repository, where the jobs read it.
+// repository, where the jobs read it, and the release workflow if it is there.
 func (w *World) Push(dir string) error {
 	files, err := PolicyFiles(dir)
 	if err == nil {
@@ -78,7 +80,11 @@ func PolicyFiles(dir string) (files []githubtest.File, err error) {
 		}
 		files = append(files, githubtest.File{Path: e.Name(), Content: string(raw)})
 	}
-	return files, nil
+	raw, err := os.ReadFile(filepath.Join(dir, workflows, workflow))
+	if errors.Is(err, fs.ErrNotExist) {
+		return files, nil
+	}
+	return append(files, githubtest.File{Path: workflows + workflow, Content: string(raw)}), err
 }
 
 // policy is distgate.toml.
@@ -98,7 +104,7 @@ func (w *World) policy() ([]byte, error) {
 		Project, IndexName, Environment,
 		w.at.github, w.at.sigstore, w.at.index,
 		githubtest.ReleaseJob(Repository, workflow, "refs/tags/v1.0", ""), w.PublishJob(), w.people,
-		".github/workflows/" + workflow,
+		workflows + workflow,
 	})
 	return out.Bytes(), err
 }

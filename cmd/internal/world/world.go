@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +42,8 @@ const (
 	Environment       = "pypi"
 	IndexName         = "local" // in distgate.toml, and the audience of the index
 
-	workflow = "release.yml"
+	workflow  = "release.yml"
+	workflows = ".github/workflows/"
 )
 
 // World is the emulators, running, and the people of the project.
@@ -126,8 +128,10 @@ func (w *World) populate() {
 // commit puts files on the main branch of the release repository, beside the
 // release workflow.
 func (w *World) commit(message string, files ...githubtest.File) {
-	c := githubtest.Commit{Repository: ReleaseRepository, Message: message,
-		Files: append(files, githubtest.File{Path: ".github/workflows/" + workflow, Content: "on: workflow_dispatch\n"})}
+	if !slices.ContainsFunc(files, func(f githubtest.File) bool { return f.Path == workflows+workflow }) {
+		files = append(files, githubtest.File{Path: workflows + workflow, Content: "on: workflow_dispatch\n"})
+	}
+	c := githubtest.Commit{Repository: ReleaseRepository, Message: message, Files: files}
 	if w.head != "" {
 		c.Parents = []string{w.head}
 	}

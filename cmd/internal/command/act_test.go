@@ -1,0 +1,46 @@
+package command
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// runs VERSION: act runs the release workflow of this folder as the run that was
+// dispatched, as often as it is called. Its actions come from the folders upload
+// and download, and distgate's own from this repository.
+func runs(ts *testscript.TestScript, neg bool, args []string) {
+	workflow := ts.ReadFile(".github/workflows/release.yml")
+	ts.Check(os.WriteFile(ts.MkAbs("written.yml"), []byte(workflow), 0o600))
+	ts.Check(os.MkdirAll(ts.MkAbs("artifacts"), 0o700))
+	root, err := filepath.Abs("../../..")
+	ts.Check(err)
+	line := []string{"workflow_dispatch", "--no-cache-server", "--action-cache-path", ts.MkAbs("act"),
+		"-W", ts.MkAbs(".github/workflows/release.yml"), "-P", "ubuntu-24.04=-self-hosted",
+		"--input", "version=" + args[0], "--input", "index=local", "--input", "runs=",
+		"-s", "GITHUB_TOKEN=" + ts.Getenv("GITHUB_TOKEN"), "--env", "ARTIFACTS=" + ts.MkAbs("artifacts"),
+		"--env", "GOCACHE=" + goCache(ts)}
+	for _, name := range []string{"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"} {
+		line = append(line, "--env", name+"="+ts.Getenv(name))
+	}
+	from := map[string]string{"distgate/distgate": root, "actions/upload-artifact": ts.MkAbs("upload"), "actions/download-artifact": ts.MkAbs("download")}
+	for _, used := range regexp.MustCompile(`uses: (([^@\s]+)@\S+)`).FindAllStringSubmatch(workflow, -1) {
+		line = append(line, "--local-repository", used[1]+"="+from[used[2]])
+	}
+	err = ts.Exec("act", line...)
+	if (err != nil) != neg {
+		ts.Fatalf("act: %v, with %s", err, strings.Join(line, " "))
+	}
+}
+
+// goCache is the cache of this machine: a story has one of its own, and a build
+// from nothing takes minutes.
+func goCache(ts *testscript.TestScript) string {
+	out, err := exec.Command("go", "env", "GOCACHE").Output()
+	ts.Check(err)
+	return strings.TrimSpace(string(out))
+}
