@@ -83,6 +83,14 @@ func localWorkflow(uses string) (path string, ok bool) {
 	return "", false
 }
 
+// Taken lists what the jobs of one workflow file take, as [Client.Inputs] has it,
+// without what the reusable workflows take that it calls.
+func Taken(name string, raw []byte) ([]string, error) {
+	takes, _, err := readWorkflow(name, raw)
+	slices.Sort(takes)
+	return slices.Compact(takes), err
+}
+
 // readWorkflow lists what a workflow's jobs take, and the reusable workflows
 // that they are. The file is read as a tree of YAML, so that a key which is newer
 // than distgate hides nothing.

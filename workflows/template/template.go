@@ -53,6 +53,8 @@ type Build struct {
 	Refs       []string // "refs/heads/main"
 	Labels     []string // of GitHub's runners
 	Artifacts  []string // patterns of names; none is all
+	Inputs     []string // that it takes from outside: "inputs.NAME", "vars.NAME"
+	Source     string   // the repository that it checks out, "owner/name"
 }
 
 // Policy is the path of the policy.
@@ -79,7 +81,8 @@ var pins = map[string]string{
 func (s Setup) Write() ([]File, error) {
 	if s.Single {
 		s.Build = Build{Repository: s.Repository, Workflow: s.Workflow, Refs: []string{"refs/heads/" + s.Branch},
-			Labels: []string{attestLabel}, Artifacts: []string{"dist"}}
+			Labels: []string{attestLabel}, Artifacts: []string{"dist"}, Inputs: []string{"inputs.index", "inputs.version"},
+			Source: s.Repository}
 	}
 	if err := s.check(); err != nil {
 		return nil, err
@@ -119,6 +122,7 @@ var (
 	actionForm     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+@[0-9a-f]{40}$`)
 	nameForm       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	registryForm   = regexp.MustCompile(`^[a-z0-9.:/_-]+$`)
+	inputForm      = regexp.MustCompile(`^[A-Za-z0-9 _./@*-]+$`)
 	labelForm      = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 )
 
@@ -136,12 +140,13 @@ func (s Setup) check() error {
 		texts []string
 	}{
 		{actionForm, "the action as OWNER/REPO@ and the 40 digits of its commit", []string{s.Action}},
-		{repositoryForm, "a repository as OWNER/NAME", []string{s.Repository, s.Build.Repository}},
+		{repositoryForm, "a repository as OWNER/NAME", []string{s.Repository, s.Build.Repository, s.Build.Source}},
 		{workflowForm, "a workflow as .github/workflows/NAME.yml", []string{s.Workflow, s.Build.Workflow}},
 		{refForm, "a branch as main", []string{"refs/heads/" + s.Branch}},
 		{refForm, "a ref as refs/heads/main", s.Build.Refs},
 		{labelForm, "the label of a runner as ubuntu-24.04", s.Build.Labels},
 		{nameForm, "the name of an index", s.Indexes},
+		{inputForm, "what a build takes, as inputs.NAME", s.Build.Inputs},
 		{nameForm, "the name of a project", known(s.Project)},
 		{registryForm, "a repository of a registry as ghcr.io/OWNER/NAME", known(s.Registry)},
 	} {

@@ -22,7 +22,7 @@ func setup() template.Setup {
 	return template.Setup{Action: action, Project: "widget", Repository: "acme/widget-release", Branch: "main",
 		Workflow: ".github/workflows/release.yml", Indexes: []string{"pypi", "testpypi"},
 		Build: template.Build{Repository: "acme/widget", Workflow: ".github/workflows/wheels.yml",
-			Refs: []string{"refs/tags/v*"}, Labels: []string{"ubuntu-24.04"}}}
+			Refs: []string{"refs/tags/v*"}, Labels: []string{"ubuntu-24.04"}, Source: "acme/widget"}}
 }
 
 // setups are all the ways to begin.
@@ -73,7 +73,7 @@ type job struct {
 }
 
 func TestWhatIsWrittenIsLockedDown(t *testing.T) {
-	pinned := regexp.MustCompile(`(?m)^ +(?:- )?(?:id: gate\n +)?uses: (actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|` + regexp.QuoteMeta(action) + `)$`)
+	pinned := regexp.MustCompile(`(?m)^ +(?:- )?(?:id: [a-z]+\n +)?uses: (actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|` + regexp.QuoteMeta(action) + `)$`)
 	for name, s := range setups() {
 		t.Run(name, func(t *testing.T) {
 			raw, _ := write(t, s)
@@ -270,7 +270,7 @@ func TestWhatAPolicySaysOfABuildWorkflow(t *testing.T) {
 	}
 	want := template.Build{Repository: "acme/widget", Workflow: ".github/workflows/wheels.yml", Refs: []string{"refs/heads/main"},
 		Labels:    []string{"macos-14", "ubuntu-22.04", "ubuntu-22.04-arm", "ubuntu-24.04", "ubuntu-latest", "windows-2022"},
-		Artifacts: []string{"*-*-*", "sdist"}}
+		Artifacts: []string{"*-*-*", "sdist"}, Source: "numpy/numpy"}
 	if diff := cmp.Diff(want, w.Build("acme/widget", "main")); diff != "" {
 		t.Error(diff)
 	}

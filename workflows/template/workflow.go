@@ -105,9 +105,10 @@ var (
 )
 
 // Build is what a policy says of the workflow, as far as its text tells: where it
-// starts from, GitHub's runners that it names, and the artifacts of its builds.
+// starts from, GitHub's runners that it names, what it checks out, and the artifacts
+// of its builds.
 func (w *Workflow) Build(repository, branch string) Build {
-	b := Build{Repository: repository, Workflow: w.path, Refs: w.refs(branch), Labels: []string{attestLabel}}
+	b := Build{Repository: repository, Workflow: w.path, Refs: w.refs(branch), Labels: []string{attestLabel}, Source: repository}
 	all := true
 	for _, j := range w.jobs {
 		if j.publishes() {
@@ -116,6 +117,11 @@ func (w *Workflow) Build(repository, branch string) Build {
 		for _, text := range append(scalars(&j.RunsOn), scalars(&j.Strategy.Matrix)...) {
 			if hostedLabel.MatchString(text) {
 				b.Labels = append(b.Labels, text)
+			}
+		}
+		for _, s := range j.Steps {
+			if from := s.With["repository"]; strings.HasPrefix(s.Uses, "actions/checkout@") && repositoryForm.MatchString(from.Value) {
+				b.Source = from.Value
 			}
 		}
 		all = all && j.Uses == ""

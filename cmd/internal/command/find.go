@@ -8,17 +8,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 	"github.com/distgate/distgate/workflows"
 )
-
-// lockFile declares, in a repository that builds another one's source, what is
-// built.
-const lockFile = "distgate.lock"
 
 // findRun finds the run that built the version: of those that ended well, the
 // newest that is of a tag of the version, or of a commit whose lock file declares
@@ -46,7 +40,7 @@ func (p policy) findRun(ctx context.Context, s Streams, version dist.Version) ([
 		}
 	}
 	return nil, rule.Refusals{{File: t.Workflow + " of " + t.Repository, Rule: rule.RunMissing,
-		Want: "a run that ended well, of a tag of " + version.String() + " or of a commit whose " + lockFile + " declares it",
+		Want: "a run that ended well, of a tag of " + version.String() + " or of a commit whose " + staging.LockFile + " declares it",
 		Got:  "none among the newest " + plural(len(built), "run"),
 		Hint: "start the build, or wait for its end; name a run of another kind by its number, with --run"}}
 }
@@ -65,18 +59,16 @@ func (p policy) isOfVersion(ctx context.Context, client *workflows.Client, run w
 	if !admits(p.table.Build.Refs, "refs/heads/"+run.Ref) {
 		return false, nil
 	}
-	raw, err := client.File(ctx, workflows.Repository{Name: p.table.Build.Repository, Head: run.Commit}, lockFile)
+	raw, err := client.File(ctx, workflows.Repository{Name: p.table.Build.Repository, Head: run.Commit}, staging.LockFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	var lock struct {
-		Version string `toml:"version"`
-	}
-	if err := toml.Unmarshal(raw, &lock); err != nil {
-		return false, nil
+	lock, err := staging.DecodeLock(staging.LockFile, raw)
+	if err != nil {
+		return false, nil // no lock of this version; a run that is named is judged by it
 	}
 	v, err := dist.ParseVersion(lock.Version)
 	return err == nil && v.Equal(version), nil

@@ -197,7 +197,7 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	if err := p.approval.Check(now); err != nil {
 		return err
 	}
-	if err := errors.Join(p.checkStore(), p.checkSource()); err != nil {
+	if err := errors.Join(p.checkStore(), p.checkSource(), p.checkPublishers()); err != nil {
 		return err
 	}
 	if _, err := p.booksBegin(); err != nil {
@@ -551,6 +551,16 @@ func (p policy) index(name string) (*publish.Index, error) {
 	}
 	index, err := publish.NewIndex(address)
 	return index, policyFault(err)
+}
+
+// checkPublishers judges who may publish, for each index.
+func (p policy) checkPublishers() error {
+	var errs []error
+	for _, index := range slices.Sorted(maps.Keys(p.table.Index)) {
+		_, err := p.publisher(index)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // publisher is the one job that may publish to the index.

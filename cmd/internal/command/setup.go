@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/distgate/distgate/workflows"
 	"github.com/distgate/distgate/workflows/template"
 )
 
@@ -140,6 +142,9 @@ func (b *beginning) edit(repo checkout, f setupFlags, s *template.Setup) error {
 	b.Removed = edited.Removed
 	b.change(at, raw, edited.Text)
 	s.Build = w.Build(repo.name, repo.branch)
+	if s.Build.Inputs, err = workflows.Taken(at, edited.Text); err != nil {
+		return err
+	}
 	if at == s.Workflow {
 		s.Workflow = path.Dir(at) + "/distgate.yml"
 	}
@@ -162,7 +167,7 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 		if !ok {
 			return usagef("--built-by: want OWNER/REPO/.github/workflows/NAME.yml, got " + f.builtBy)
 		}
-		s.Build = template.Build{Repository: builder, Workflow: ".github/" + file, Refs: []string{"refs/tags/v*"}, Labels: []string{"ubuntu-24.04"}}
+		s.Build = template.Build{Repository: builder, Workflow: ".github/" + file, Refs: []string{"refs/tags/v*"}, Labels: []string{"ubuntu-24.04"}, Source: builder}
 	}
 	if s.Project == "" {
 		s.Project = repo.project()
@@ -171,7 +176,7 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 	if err != nil {
 		return usageError{err}
 	}
-	for _, file := range files {
+	for i, file := range files {
 		was, err := repo.read(file.Path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -180,10 +185,12 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 			return err
 		case !bytes.Equal(was, file.Text):
 			b.Kept = append(b.Kept, file.Path)
+			files[i].Text = was
 		}
 	}
-	b.FillIn = fillIns(files[len(files)-1])
-	b.tell(s)
+	policy := files[len(files)-1]
+	b.FillIn = fillIns(policy)
+	b.tell(s, policy)
 	return b.owners(repo, f.owners)
 }
 
@@ -198,10 +205,16 @@ func fillIns(policy template.File) (lines []string) {
 	return lines
 }
 
-// tell says what is set where no file can.
-func (b *beginning) tell(s template.Setup) {
+// tell says what is set where no file can. A policy that is there already has the
+// name of the project, and of each environment.
+func (b *beginning) tell(s template.Setup, policy template.File) {
+	var written policyFile
+	if decodePolicy(policy.Path, policy.Text, &written) == nil {
+		s.Project = cmp.Or(written.Project, s.Project)
+	}
 	owner, name, _ := strings.Cut(s.Repository, "/")
 	for _, index := range s.Indexes {
+		environment := cmp.Or(written.Index[index].Environment, index)
 		at := "the index " + index
 		if host, ok := map[string]string{"pypi": "https://pypi.org", "testpypi": "https://test.pypi.org"}[index]; ok {
 			at = host + "/manage/project/" + s.Project + "/settings/publishing/"
@@ -209,8 +222,8 @@ func (b *beginning) tell(s template.Setup) {
 				at = host + "/manage/projects/"
 			}
 		}
-		b.Publishers = append(b.Publishers, publisher{at, owner, name, path.Base(s.Workflow), index})
-		b.Environment = append(b.Environment, gateOf{"https://github.com/" + s.Repository + "/settings/environments", index, []string{s.Branch}})
+		b.Publishers = append(b.Publishers, publisher{at, owner, name, path.Base(s.Workflow), environment})
+		b.Environment = append(b.Environment, gateOf{"https://github.com/" + s.Repository + "/settings/environments", environment, []string{s.Branch}})
 	}
 }
 
