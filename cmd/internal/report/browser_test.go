@@ -160,7 +160,7 @@ func (b *browser) call(result any, method string, params any) {
 // look is how a page is looked at.
 type look struct {
 	width  int
-	scheme string // "light" or "dark"
+	scheme string // "light" or "dark", or "print" for paper
 }
 
 func (l look) String() string { return fmt.Sprintf("%s-%d", l.scheme, l.width) }
@@ -169,7 +169,11 @@ func (l look) String() string { return fmt.Sprintf("%s-%d", l.scheme, l.width) }
 func (b *browser) open(path string, l look) {
 	b.t.Helper()
 	b.call(nil, "Emulation.setDeviceMetricsOverride", map[string]any{"width": l.width, "height": 844, "deviceScaleFactor": 1, "mobile": l.width < 600})
-	b.call(nil, "Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]any{"name": "prefers-color-scheme", "value": l.scheme}}})
+	media := map[string]any{"media": "", "features": []any{map[string]any{"name": "prefers-color-scheme", "value": l.scheme}}}
+	if l.scheme == "print" {
+		media = map[string]any{"media": "print", "features": []any{map[string]any{"name": "prefers-color-scheme", "value": "dark"}}}
+	}
+	b.call(nil, "Emulation.setEmulatedMedia", media)
 	b.events = nil
 	b.call(nil, "Page.navigate", map[string]any{"url": "file://" + path})
 	for !b.happened("Page.loadEventFired") {
@@ -272,7 +276,7 @@ func TestPageInABrowser(t *testing.T) {
 	b := openBrowser(t)
 	for name, facts := range samples(t) {
 		path := writePage(t, name, facts)
-		for _, l := range []look{{1280, "light"}, {390, "dark"}, {700, "light"}} {
+		for _, l := range []look{{1280, "light"}, {390, "dark"}, {700, "light"}, {794, "print"}} {
 			b.open(path, l)
 			var faults []string
 			b.eval(&faults, audit)
@@ -294,7 +298,7 @@ func TestScreenshots(t *testing.T) {
 	b, all := openBrowser(t), samples(t)
 	for _, name := range []string{"numpy", "looked", "tampered"} {
 		path := writePage(t, name, all[name])
-		for _, l := range []look{{1280, "light"}, {1280, "dark"}, {390, "light"}, {390, "dark"}} {
+		for _, l := range []look{{1280, "light"}, {1280, "dark"}, {390, "light"}, {390, "dark"}, {794, "print"}} {
 			b.open(path, l)
 			b.screenshot(filepath.Join(folder, name+"-"+l.String()+".png"))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/rule"
 )
 
@@ -140,13 +141,39 @@ func (f Facts) files() Text {
 
 func (f Facts) source() Text {
 	s := f.Review.Source
-	ref := strings.TrimPrefix(strings.TrimPrefix(s.Ref, "refs/tags/"), "refs/heads/")
-	signed := "; it is of a branch, and no tag was asked for"
-	if strings.HasPrefix(s.Ref, "refs/tags/") {
-		signed = "; whether the tag is signed was not asked"
+	if up := s.Upstream; up != nil {
+		return upstream(*up).and(f.matched())
 	}
-	return say("%s → ", ref).and(link(cut(s.Commit, 12), s.Repository+"/commit/"+s.Commit),
+	tag, name := strings.CutPrefix(s.Ref, "refs/tags/")
+	signed := "; whether the tag is signed was not asked"
+	if !name {
+		tag, signed = strings.TrimPrefix(s.Ref, "refs/heads/"), "; it is of a branch, and no tag was asked for"
+	}
+	return say("%s → ", tag).and(link(cut(s.Commit, 12), s.Repository+"/commit/"+s.Commit),
 		say(" of %s"+signed, strings.TrimPrefix(s.Repository, "https://")), f.matched())
+}
+
+// upstream is the source as the keeper of its repository says it is.
+func upstream(up staging.Upstream) Text {
+	commit := link(cut(up.Commit, 12), "https://github.com/"+up.Repository+"/commit/"+up.Commit)
+	t := say("%s → ", up.Tag).and(commit, say(" of %s", up.Repository))
+	if up.Tagged == staging.After {
+		t = commit.and(say(" of %s, to be tagged %s", up.Repository, up.Tag))
+	}
+	t = t.and(say("; "), quote(up.Signed))
+	if up.Signature.Verified {
+		t = t.and(say(" signed, as GitHub verified"))
+	} else {
+		t = t.and(say(" not verified: %s", up.Signature.Reason))
+	}
+	t = t.and(say("; on protected %s", up.Branch))
+	if up.Declared {
+		t = t.and(say("; declared by distgate.lock"))
+	}
+	if len(up.Inputs) > 0 {
+		t = t.and(say("; unproven inputs: "), codes(up.Inputs, 3))
+	}
+	return t
 }
 
 // matched is how far the source explains the files.

@@ -52,9 +52,12 @@ func (f Facts) stations() []station {
 	if f.Votes.State == Published {
 		index.Second = "served"
 	}
-	tag := r.Source.Ref[strings.LastIndexByte(r.Source.Ref, '/')+1:]
+	tag, commit := r.Source.Ref[strings.LastIndexByte(r.Source.Ref, '/')+1:], r.Source.Commit
+	if up := r.Source.Upstream; up != nil {
+		tag, commit = up.Tag, up.Commit
+	}
 	return []station{
-		{Title: "Source", First: elide(tag), Second: elide(cut(r.Source.Commit, 12))},
+		{Title: "Source", First: elide(tag), Second: elide(cut(commit, 12))},
 		built,
 		{Title: "Stage", First: cut(r.Release.Hex(), 12) + "…", Second: count(len(r.Files), "file") + ", " + size(r.Bytes)},
 		{Title: "Votes", First: fmt.Sprintf("%d of %d approved", len(f.Votes.By), r.Voting.Need), Second: f.Votes.State},
@@ -82,9 +85,12 @@ func (f Facts) steps() []roadLink {
 		voted = roadLink{Kind: "broken", Word: "refused"}
 	}
 	source := roadLink{Kind: "said", Word: "claimed"}
+	if up := f.Review.Source.Upstream; up != nil && up.Declared {
+		source.Word = "declared"
+	}
 	switch {
 	case len(f.Match.Unexplained) > 0:
-		source = roadLink{Kind: "broken", Word: "unexplained"}
+		source = roadLink{Kind: "broken", Word: "differs"}
 	case f.Match.Done && len(f.Match.Gaps) == 0:
 		source = roadLink{Kind: "proven", Word: "matched"}
 	}

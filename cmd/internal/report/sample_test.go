@@ -108,6 +108,9 @@ func looked(t testing.TB) Facts {
 			{Group: "console_scripts", Name: "f2py", Object: "numpy.f2py.f2py2e:main"}}}
 	}
 	f.find(0, rule.Finding{Rule: rule.MetadataMatch, Severity: rule.Remark, Where: "numpy.libs", What: "bundles 2 native libraries"})
+	f.Review.Source.Upstream = &staging.Upstream{Repository: "numpy/numpy", RepositoryID: "908607", Commit: "c81c49f77451340651a751e76bca607d85e4fd55",
+		Declared: true, Branch: "maintenance/2.4.x", Tag: "v2.4.2", Tagged: staging.Before, TagObject: "1d6b11417761b2745bc51e04dd9eaef55688a7ea",
+		Signed: "tag", Signature: staging.Signature{Verified: true, Reason: "valid"}, BuildBranch: "maintenance/2.4.x", Inputs: []string{"inputs.environment"}}
 	since := approval.Since{Version: "2.4.1", Relation: approval.Earlier, Uploaded: "2026-01-10T09:00:00Z", Wheels: 71,
 		Metadata: []approval.Difference{{Field: "Classifier", Now: "Programming Language :: Python :: 3.15", Files: 72}},
 		Members: []approval.MemberChange{
@@ -170,7 +173,9 @@ func hostile(t testing.TB) Facts {
 	const evil = "</script><img src=x onerror=alert(1)>&lt;`|*_[x](javascript:alert(1))\u202e\x1b[2J\n::error::@everyone \"'"
 	f := tampered(t)
 	f.Review.Project, f.Review.Version, f.Review.Index, f.Review.Environment = evil, evil, evil, evil
-	f.Review.Source = staging.Source{Repository: "javascript:alert(1)//" + evil, Commit: evil, Ref: evil}
+	*f.Review.Source.Upstream = staging.Upstream{Repository: evil, RepositoryID: evil, Commit: evil, Branch: evil, Tag: evil, Tagged: evil, Signed: evil,
+		Signature: staging.Signature{Reason: evil}, BuildBranch: evil, Inputs: []string{evil}, Declared: true}
+	f.Review.Source = staging.Source{Upstream: f.Review.Source.Upstream, Repository: "javascript:alert(1)//" + evil, Commit: evil, Ref: evil}
 	f.Review.LeftOut[0] = staging.LeaveOut{Files: evil, Reason: evil}
 	f.Review.Policy.Files[0].Name, f.Upload, f.Links.Run = evil, evil, "javascript:alert(1)"
 	for i := range f.Review.Files[:3] {
