@@ -338,10 +338,21 @@ func (f Facts) findings() Text {
 	if rules := found.worst(); len(rules) > 0 {
 		t = t.and(say(": "), codes(rules, 4))
 	}
+	if looks := f.seen(); len(looks) > 0 && f.closed() == "" {
+		t = t.and(say("; a vote has a line for each that was seen: "), codes(looks, 8))
+	}
 	if !found.Done {
 		return t.and(say("; the contents of the files were not looked into"))
 	}
 	return t.and(gaps(found.Gaps))
+}
+
+// seen are the lines by which a vote says what its voter has looked at.
+func (f Facts) seen() (lines []string) {
+	for _, id := range f.Review.Looks() {
+		lines = append(lines, "seen "+string(id))
+	}
+	return lines
 }
 
 // worst are the rules of the findings that a person has to see.
@@ -373,7 +384,7 @@ func (f Facts) policy() Text {
 }
 
 func (f Facts) votes() Text {
-	have := fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Review.Voting.Need)
+	have := fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Votes.Need)
 	var by, may []string
 	var barred []Text
 	for _, b := range f.Votes.By {

@@ -31,7 +31,7 @@ func (f Facts) Outcome(limit int) []byte {
 	m := &markdown{limit: limit}
 	h := f.Head()
 	if f.Votes.State == Waiting {
-		h.Verdict = Verdict{partlyKind, "Waiting", say(fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Review.Voting.Need))}
+		h.Verdict = Verdict{partlyKind, "Waiting", say(fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Votes.Need))}
 	} else if f.Votes.State == Approved {
 		h.Verdict = Verdict{clearKind, "Approved", say("and not yet published")}
 	}

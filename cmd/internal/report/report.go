@@ -44,13 +44,14 @@ type Facts struct {
 // Votes are where the release stands.
 type Votes struct {
 	State   string            // "waiting", "approved", "published", "refused", "undecided"
+	Need    int               // people
 	By      []approval.Ballot // approvals that count
 	Voters  []approval.Voter  // everybody on the list
 	Refused rule.Refusals     // why it cannot be released; or votes that do not count
 	Run     string            // whose environment is reviewed; "" where no run is known
 	Until   time.Time         // when votes of that run stop counting
 	Error   string            // why it is undecided
-	Former  bool              // the policy that this one changes has not enough approvals
+	Former  bool              // those are people of the policy that this one changes
 	Beware  []string          // rejected releases that have files of this one, and the like
 }
 

@@ -60,7 +60,7 @@ func (f Facts) stations() []station {
 		{Title: "Source", First: elide(tag), Second: elide(cut(commit, 12))},
 		built,
 		{Title: "Stage", First: cut(r.Release.Hex(), 12) + "…", Second: count(len(r.Files), "file") + ", " + size(r.Bytes)},
-		{Title: "Votes", First: fmt.Sprintf("%d of %d approved", len(f.Votes.By), r.Voting.Need), Second: f.Votes.State},
+		{Title: "Votes", First: fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Votes.Need), Second: f.Votes.State},
 		index,
 	}
 }

@@ -51,7 +51,7 @@ func numpy(t testing.TB) Facts {
 	r.NotProven = []approval.Note{{ID: "source", Text: "The source commit is what the certificate says of the run. That the files come from that commit and nothing else is the build's own word."}}
 	return Facts{Review: r, Shown: dist.Sum([]byte("review")), Upload: "https://upload.pypi.org/legacy/", Time: noon,
 		Links: Links{Run: "https://github.com/numpy/numpy-release/actions/runs/21551300000"},
-		Votes: Votes{State: Waiting, Run: "https://github.com/numpy/numpy-release/actions/runs/21551300000", Until: noon.Add(72 * time.Hour),
+		Votes: Votes{State: Waiting, Need: 1, Run: "https://github.com/numpy/numpy-release/actions/runs/21551300000", Until: noon.Add(72 * time.Hour),
 			Voters: []approval.Voter{{Person: person(1, "charris"), Why: "started the build or the run that publishes"},
 				{Person: person(2, "seberg")}, {Person: person(3, "rgommers")}}},
 	}
@@ -216,9 +216,11 @@ func samples(t testing.TB) map[string]Facts {
 	refused.Votes.State = Refused
 	refused.Votes.Refused = rule.Refusals{{File: "x", Rule: rule.ReleaseRejected, Want: "no rejection by anyone on the list",
 		Got: "seberg@example.org rejected it at 2026-01-31T11:00:00Z: the sdist is of another commit", Hint: "stage again"}}
+	look := looked(t)
+	look.find(71, rule.Finding{Rule: rule.Archive, Severity: rule.Look, Where: "setup.py", What: "runs code when it is built"})
 	published := looked(t)
 	published.Votes.State, published.Votes.By = Published, []approval.Ballot{{By: "seberg@example.org", GitHub: 2, Expires: noon.Add(time.Hour)}}
-	return map[string]Facts{"numpy": numpy(t), "looked": looked(t), "tampered": tampered(t), "hostile": hostile(t), "tiny": small,
+	return map[string]Facts{"numpy": numpy(t), "looked": looked(t), "look": look, "tampered": tampered(t), "hostile": hostile(t), "tiny": small,
 		"refused": refused, "published": published}
 }
 
