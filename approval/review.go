@@ -27,6 +27,7 @@ type Review struct {
 	Hosted      attest.Hosted      `json:"hosted"`
 	Files       []File             `json:"files"` // by name
 	Bytes       int64              `json:"bytes"` // all files together
+	Set         Set                `json:"set"`
 	LeftOut     []staging.LeaveOut `json:"leftOut"`
 	Origin      staging.Origin     `json:"origin"`
 	Policy      staging.PolicyLock `json:"policy"`
@@ -75,6 +76,7 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 		Source: m.Source, Hosted: m.Hosted, Origin: m.Origin, Policy: m.Policy, Roots: m.Roots,
 		LeftOut: append([]staging.LeaveOut{}, m.LeftOut...),
 		Voting:  p.voting(),
+		Set:     newSet(ships(s.Files())),
 	}
 	contents := map[string]dist.Contents{}
 	for _, f := range s.Files() {
@@ -101,11 +103,9 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 // Looks are the findings that a person must say were seen, by rule: sorted, each
 // once.
 func (r Review) Looks() (ids []rule.ID) {
-	for _, f := range r.Files {
-		for _, finding := range f.Contents.Findings {
-			if finding.Severity == rule.Look {
-				ids = append(ids, finding.Rule)
-			}
+	for _, finding := range r.Findings() {
+		if finding.Severity == rule.Look {
+			ids = append(ids, finding.Rule)
 		}
 	}
 	slices.Sort(ids)

@@ -74,7 +74,7 @@ func TestStories(t *testing.T) {
 			return name == "vectors" && os.Getenv("DISTGATE_VECTORS") != "" || name == "registry" && err == nil || name == "act" && noAct == nil, nil
 		},
 		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
-			"build": build, "wheel": buildWheel, "forge": forge, "rename": rename, "job": job,
+			"build": build, "wheel": buildWheel, "forge": forge, "subvert": subvert, "rename": rename, "job": job,
 			"change":   change,
 			"blob":     blob,
 			"replace":  replace,
@@ -124,6 +124,11 @@ func repack(ts *testscript.TestScript, _ bool, args []string) {
 // member; METADATA gets it among the fields.
 func amend(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(inWorld(ts).Amend(ts.MkAbs(args[0]), args[1], strings.ReplaceAll(args[2], `\n`, "\n")))
+}
+
+// subvert FILE HOW: the build makes and attests something else than its source says.
+func subvert(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).Subvert(ts.MkAbs(args[0]), world.Subversion(args[1])))
 }
 
 // forge FILE HOW: the file's bundle is replaced by one that must not count.

@@ -33,7 +33,7 @@ type Matched struct {
 // Member is a file in a distribution.
 type Member struct{ File, Path string }
 
-// found are the findings in the files and in what changed.
+// found are the findings in the files, in the set of them, and in what changed.
 func (f Facts) found() (all findings) {
 	for _, file := range f.Review.Files {
 		if file.Contents.IsZero() {
@@ -42,6 +42,7 @@ func (f Facts) found() (all findings) {
 		}
 		all.Done, all.List = true, append(all.List, file.Contents.Findings...)
 	}
+	all.List = append(all.List, f.Review.Set.Findings...)
 	if f.Changes != nil {
 		all.List = append(all.List, f.Changes.Findings...)
 	}
