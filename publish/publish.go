@@ -24,10 +24,11 @@
 //  5. The upload tokens are burned.
 //  6. [Witness.Confirm] looks at the index as a stranger would, and
 //     makes [Confirmed] of what it sees.
-//  7. What was confirmed is signed and stored as a [Receipt].
+//  7. What was confirmed is signed and stored: a verification summary for others
+//     (SLSA), and the [Receipt].
 //
 // A receipt is believed for its signer alone ([Receipts]). Where there is one,
-// Publish sends nothing and confirms again.
+// Publish sends nothing, confirms again, and leaves a confirmation.
 //
 // An [Index] is the only way to an index, and it goes to the hosts of its
 // address alone. What an index says is bounded and untrusted; its texts stand in
@@ -96,7 +97,7 @@ func (j Job) Publish(ctx context.Context, a approval.Approved) (Confirmed, error
 		return Confirmed{}, err
 	}
 	if len(receipts) > 0 {
-		return j.Confirm(ctx, staged)
+		return j.confirmAgain(ctx, staged)
 	}
 	done := newUnfinished(j.Index.Name(), staged)
 	if err := j.deliver(ctx, a, &done); err != nil {
@@ -106,8 +107,24 @@ func (j Job) Publish(ctx context.Context, a approval.Approved) (Confirmed, error
 	if err != nil {
 		return Confirmed{}, done.because(err)
 	}
-	if err := j.sign(ctx, confirmed); err != nil {
+	err = j.summarize(ctx, confirmed, staged)
+	if err == nil {
+		err = j.sign(ctx, confirmed, ReceiptKind, ReceiptType)
+	}
+	if err != nil {
 		return Confirmed{}, fmt.Errorf("the release is on %s and confirmed; its receipt: %w", j.Index.Name(), err)
+	}
+	return confirmed, nil
+}
+
+// confirmAgain looks at a release that has a receipt, and writes down that it did.
+func (j Job) confirmAgain(ctx context.Context, staged staging.Staged) (Confirmed, error) {
+	confirmed, err := j.Confirm(ctx, staged)
+	if err != nil {
+		return Confirmed{}, err
+	}
+	if err := j.sign(ctx, confirmed, ConfirmationKind, ConfirmationType); err != nil {
+		return Confirmed{}, fmt.Errorf("the release is on %s and confirmed; saying so: %w", j.Index.Name(), err)
 	}
 	return confirmed, nil
 }

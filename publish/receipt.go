@@ -19,6 +19,11 @@ import (
 const (
 	ReceiptType = "https://github.com/distgate/distgate/receipt/v1"
 	ReceiptKind = "receipt"
+
+	// A confirmation is written where a release that has a receipt is confirmed
+	// again, and says the same of another time.
+	ConfirmationType = "https://github.com/distgate/distgate/confirmation/v1"
+	ConfirmationKind = "confirmation"
 )
 
 // Receipt is what the index served when the release was confirmed. It is the
@@ -142,21 +147,21 @@ func notReceipt(name, want, got string) error {
 }
 
 // sign writes down what was confirmed, signed by this job, under the release.
-func (j Job) sign(ctx context.Context, c Confirmed) error {
+func (j Job) sign(ctx context.Context, c Confirmed, kind, typ string) error {
 	receipt := c.Receipt()
 	statement, err := attest.Encode(attest.Statement[Receipt]{Name: receipt.Project + "-" + receipt.Version,
-		Subject: c.release, Type: ReceiptType, Predicate: receipt})
+		Subject: c.release, Type: typ, Predicate: receipt})
 	if err != nil {
 		return err
 	}
-	bundle, err := j.Signer.Sign(ctx, "receipt", statement)
+	bundle, err := j.Signer.Sign(ctx, kind, statement)
 	if err != nil {
 		return err
 	}
-	_, _, err = j.Verifier.VerifyStatement(j.Publisher.Policy(), bundle, c.release, ReceiptType)
+	_, _, err = j.Verifier.VerifyStatement(j.Publisher.Policy(), bundle, c.release, typ)
 	if err != nil {
 		return err
 	}
 	return j.Store.Attach(ctx, c.release,
-		staging.Record{Kind: ReceiptKind, Statement: statement, Bundle: bundle.Raw()})
+		staging.Record{Kind: kind, Statement: statement, Bundle: bundle.Raw()})
 }

@@ -195,3 +195,31 @@ func TestAReceiptIsNotTheIndex(t *testing.T) {
 		}
 	})
 }
+
+// What a job leaves besides its receipt: a summary for others, and each later
+// time that it looked.
+func TestWhatAJobLeaves(t *testing.T) {
+	w := newWorld(t)
+	for range 2 {
+		_, err := w.publish()
+		w.must(err)
+	}
+	release := w.approved.Staged().Digest()
+	for kind, says := range map[string][]string{
+		publish.ReceiptKind:      {publish.ReceiptType, release.Hex()},
+		publish.ConfirmationKind: {publish.ConfirmationType, release.Hex()},
+		publish.SummaryKind: {attest.SummaryType, release.Hex(), dist.Sum(wheel("1.0")).Hex(), "PASSED", "SLSA_BUILD_LEVEL_2",
+			"pkg:pypi/widget@1.0", "https://github.com/acme/widget/.github/workflows/release.yml"},
+	} {
+		records, malformed, err := w.store.Records(t.Context(), release, kind)
+		w.must(err)
+		if len(records) != 1 || len(malformed) != 0 {
+			t.Fatalf("%d records of kind %s, and %v", len(records), kind, malformed)
+		}
+		for _, text := range says {
+			if !bytes.Contains(records[0].Statement, []byte(text)) {
+				t.Errorf("the %s does not say %s: %s", kind, text, records[0].Statement)
+			}
+		}
+	}
+}
