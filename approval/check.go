@@ -58,7 +58,7 @@ func (a Approved) Refused() rule.Refusals { return slices.Clone(a.refused) }
 func (a Approved) Solo() bool { return a.solo }
 
 // IsZero tells that nothing was approved.
-func (a Approved) IsZero() bool { return len(a.ballots) == 0 }
+func (a Approved) IsZero() bool { return a.staged.IsZero() }
 
 // Waiting is the error that means "not yet": nobody said no, and too few people
 // said yes.

@@ -28,12 +28,15 @@ const (
 
 // Policy says whose votes open the gate.
 type Policy struct {
-	Need    int           // how many people must approve, one or more
+	Need    int           // how many people must approve, one or more; none for a Rehearsal
 	Roads   []Road        // by which approvals count, one or both
 	MaxAge  time.Duration // how long an approval holds at most, up to 90 days
 	Solo    bool          // one person builds and approves, and every page says so
 	People  []Person
 	Signers AllowedSigners
+
+	// Rehearsal asks nobody: Need is 0, for an index that a release is tried on.
+	Rehearsal bool
 
 	// Former is the policy of the release that was published last, where this one
 	// changed it: who may change the rules is decided by the rules before.
@@ -76,7 +79,10 @@ func (p Policy) checkNumbers() (no rule.Refusals) {
 		holds           bool
 		want, got, hint string
 	}{
-		{p.Need >= 1, "at least 1 approval", fmt.Sprint(p.Need), "say how many people must approve"},
+		{
+			p.Need >= 1 && !p.Rehearsal || p.Need == 0 && p.Rehearsal, "at least 1 approval, or none for a rehearsal", fmt.Sprint(p.Need),
+			"say how many people must approve",
+		},
 		{
 			p.roadsKnown(), "roads signed, environment, or both, each once", fmt.Sprintf("%q", p.Roads),
 			`say by which roads approvals count: roads = ["signed"], ["environment"] or both`,
@@ -99,7 +105,7 @@ func (p Policy) checkNumbers() (no rule.Refusals) {
 			"list more people, or ask for fewer approvals",
 		},
 		{
-			!p.Solo || p.Need == 1, "1 approval where one person builds and approves", fmt.Sprint(p.Need),
+			!p.Solo || p.Need == 1 || p.Rehearsal, "1 approval where one person builds and approves", fmt.Sprint(p.Need),
 			`ask for 1 approval, or take out people = "solo"`,
 		},
 		{

@@ -194,6 +194,8 @@ func isTag(ref string) bool { return strings.HasPrefix(ref, "refs/tags/") }
 type Gate struct {
 	Refs []string // that may publish, whole or with a * that does not cross a slash
 	Solo bool     // one person builds and approves
+
+	Rehearsal bool // nobody is asked, for an index that a release is tried on
 }
 
 // Check refuses an environment that would let a job start which nobody else
@@ -241,7 +243,7 @@ type environmentRow struct {
 func (e Environment) rows(g Gate) []environmentRow {
 	at := "an administrator of " + e.Repository + " at " + e.settings() + ": "
 	rows := []environmentRow{
-		{rule.EnvironmentReviewers, len(e.Reviewers) > 0, "required reviewers", "none",
+		{rule.EnvironmentReviewers, g.Rehearsal || len(e.Reviewers) > 0, "required reviewers", "none",
 			at + `tick "Required reviewers" and name the people of the policy`},
 		{rule.EnvironmentSelfReview, g.Solo || e.PreventSelfReview || len(e.Reviewers) == 0, "that nobody approves a run that they started",
 			"it is allowed", at + `tick "Prevent self-review"`},

@@ -37,7 +37,7 @@ func (r release) former(ctx context.Context) (*approval.Policy, error) {
 	if err != nil || !slices.ContainsFunc(differences, decides) {
 		return nil, err
 	}
-	voting, err := votingOf(ctx, name, files)
+	voting, err := votingOf(ctx, name, files, r.index)
 	if refused := (rule.Refusals)(nil); errors.As(err, &refused) {
 		return nil, fmt.Errorf("the policy of %s, which was published last and whose people must vote on this change, "+
 			"cannot be read: %w", last.Manifest.Version, errors.New(refused.Error()))
@@ -52,8 +52,8 @@ func decides(d approval.Difference) bool {
 		func(prefix string) bool { return strings.HasPrefix(d.Field, prefix) })
 }
 
-// votingOf reads who decided, out of the policy's files.
-func votingOf(ctx context.Context, name string, files []staging.PolicyFile) (approval.Policy, error) {
+// votingOf reads who decided on releases for an index, out of the policy's files.
+func votingOf(ctx context.Context, name string, files []staging.PolicyFile, index string) (approval.Policy, error) {
 	p := policy{file: name, from: func(_ context.Context, wanted string) ([]byte, error) {
 		for _, f := range files {
 			if f.Name == wanted {
@@ -69,5 +69,6 @@ func votingOf(ctx context.Context, name string, files []staging.PolicyFile) (app
 	if err := decodePolicy(name, raw, &p.table); err != nil {
 		return approval.Policy{}, err
 	}
-	return p.voting(ctx)
+	p.approval, err = p.voting(ctx)
+	return p.votingOn(index), err
 }

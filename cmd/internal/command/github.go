@@ -78,7 +78,7 @@ func (t *steps) github(e workflows.Event) {
 
 // gate is what the policy wants of the environment of the index.
 func (p policy) gate(publisher publish.Publisher) workflows.Gate {
-	return workflows.Gate{Refs: publisher.Refs, Solo: p.approval.Solo}
+	return workflows.Gate{Refs: publisher.Refs, Solo: p.approval.Solo, Rehearsal: p.approval.Rehearsal}
 }
 
 // releaseRun is the run that publishes, as GitHub knows it.
@@ -207,6 +207,7 @@ func (p policy) warnOfEnvironment(ctx context.Context, s Streams, index string) 
 }
 
 func (p policy) environmentFault(ctx context.Context, s Streams, index string) error {
+	p.approval = p.votingOn(index)
 	publisher, err := p.publisher(index)
 	if err != nil {
 		return err

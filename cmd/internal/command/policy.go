@@ -103,6 +103,7 @@ type indexTable struct {
 	MaxFile     string   `toml:"max-file"`
 	MaxProject  string   `toml:"max-project"`
 	Open        string   `toml:"open"`
+	Votes       *int     `toml:"votes"`
 	Manage      string   `toml:"manage"`
 	Yank        string   `toml:"yank"`
 }
@@ -197,7 +198,7 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	if err := p.approval.Check(now); err != nil {
 		return err
 	}
-	if err := errors.Join(p.checkStore(), p.checkSource(), p.checkPublishers()); err != nil {
+	if err := errors.Join(p.checkStore(), p.checkSource(), p.checkPublishers(), p.checkRehearsals()); err != nil {
 		return err
 	}
 	if _, err := p.booksBegin(); err != nil {

@@ -84,6 +84,8 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		"a store that has a tag":   {"[github]", "[store]\nregistry = \"ghcr.io/acme/staging:latest\"\n[github]", false},
 		"books from a day on":      {"[github]", "[reconcile]\nsince = \"2026-11-21\"\n[github]", true},
 		"books from some time on":  {"[github]", "[reconcile]\nsince = \"yesterday\"\n[github]", false},
+		"an index without votes":   {"patience = \"30s\"", "patience = \"30s\"\nvotes = 0", true},
+		"an index with a vote":     {"patience = \"30s\"", "patience = \"30s\"\nvotes = 1", false},
 		"two forms of root":        {`file = "trusted_root.json"`, `file = "trusted_root.json"` + "\ntuf = \"https://example.org\"", false},
 		"a source":                 {"[github]", aSource + "[github]", true},
 		"a source, tagged later":   {"[github]", strings.Replace(aSource, "before", "later", 1) + "[github]", false},

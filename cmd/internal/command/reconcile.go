@@ -90,6 +90,7 @@ func openWatch(ctx context.Context, s Streams, f shared, index string) (watch, e
 	if err != nil {
 		return watch{}, err
 	}
+	p.approval = p.votingOn(name)
 	at, err := p.index(name)
 	if err != nil {
 		return watch{}, err

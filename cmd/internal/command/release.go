@@ -109,6 +109,7 @@ func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.St
 	if err != nil {
 		return release{}, err
 	}
+	p.approval = p.votingOn(index)
 	r := release{f, p, store, staged, index}
 	r.policy.approval.Former, err = r.former(ctx)
 	return r, err

@@ -111,7 +111,11 @@ func (p printer) review(r approval.Review, upload string) {
 	p.line("\nnot proven")
 	p.notes(r.NotProven)
 	p.line("\nwho decides")
-	p.field("need", plural(r.Voting.Need, "approval")+fmt.Sprintf(", each for at most %d h", r.Voting.MaxAge/3600))
+	need := plural(r.Voting.Need, "approval") + fmt.Sprintf(", each for at most %d h", r.Voting.MaxAge/3600)
+	if r.Voting.Need == 0 {
+		need = "nobody is asked: the policy has votes = 0 for this index; a rejection still ends it"
+	}
+	p.field("need", need)
 	for _, road := range r.Voting.Roads {
 		p.field("counts", roadText(road))
 	}

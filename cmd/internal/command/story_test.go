@@ -75,28 +75,29 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "subvert": subvert, "rename": rename, "job": job,
-			"change":   change,
-			"blob":     blob,
-			"replace":  replace,
-			"append":   appendTo,
-			"release":  releaseDigest,
-			"holding":  holding,
-			"run":      buildRun,
-			"late":     lateRun,
-			"pipe":     pipe,
-			"registry": startRegistry,
-			"project":  register,
-			"ran":      ran,
-			"exitcode": exitcode,
-			"intrude":  intrude,
-			"remove":   remove,
-			"index":    index,
-			"amend":    amend,
-			"repack":   repack,
-			"unguard":  unguard,
-			"yank":     yank,
-			"yankable": yankable,
-			"runs":     runs,
+			"change":    change,
+			"blob":      blob,
+			"replace":   replace,
+			"append":    appendTo,
+			"release":   releaseDigest,
+			"holding":   holding,
+			"run":       buildRun,
+			"late":      lateRun,
+			"pipe":      pipe,
+			"registry":  startRegistry,
+			"project":   register,
+			"ran":       ran,
+			"exitcode":  exitcode,
+			"intrude":   intrude,
+			"remove":    remove,
+			"index":     index,
+			"amend":     amend,
+			"repack":    repack,
+			"unguard":   unguard,
+			"yank":      yank,
+			"yankable":  yankable,
+			"runs":      runs,
+			"rehearsal": rehearsal,
 		}),
 	})
 }
@@ -148,6 +149,8 @@ func job(ts *testscript.TestScript, _ bool, args []string) {
 	claims := inWorld(ts).PublishJob()
 	switch args[0] {
 	case "publish":
+	case "rehearsal":
+		claims.Environment = world.TestEnvironment
 	case "withdraw":
 		claims = inWorld(ts).WithdrawJob()
 	case "self-hosted":
@@ -232,6 +235,17 @@ func yank(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	ts.Check(index.Yank(world.Project, args[0], strings.Join(args[1:], " ")))
+}
+
+// rehearsal: there is an index to rehearse on, and the policy names it.
+func rehearsal(ts *testscript.TestScript, _ bool, _ []string) {
+	table, err := inWorld(ts).StartTestIndex(context.Background())
+	ts.Check(err)
+	file, err := os.OpenFile(ts.MkAbs("distgate.toml"), os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	defer file.Close()
+	_, err = file.WriteString(table)
+	ts.Check(err)
 }
 
 // yankable: the index has an API to yank by, and knows the job that may.

@@ -51,10 +51,12 @@ type World struct {
 	github   *githubtest.GitHub
 	sigstore *sigstoretest.Sigstore
 	index    *pypitest.Index
-	people   []person
-	runs     map[string]bool // that are on GitHub, by id
-	head     string          // commit of the release repository's main branch
-	source   source
+
+	testIndex *pypitest.Index // nil until it is started
+	people    []person
+	runs      map[string]bool // that are on GitHub, by id
+	head      string          // commit of the release repository's main branch
+	source    source
 
 	dispatched int // runs of the release workflow
 	servers    []*http.Server
@@ -194,8 +196,10 @@ func (w *World) Close() error {
 	for _, s := range w.servers {
 		errs = append(errs, s.Close())
 	}
-	if w.index != nil {
-		errs = append(errs, w.index.Close())
+	for _, index := range []*pypitest.Index{w.index, w.testIndex} {
+		if index != nil {
+			errs = append(errs, index.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
