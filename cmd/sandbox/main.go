@@ -2,8 +2,9 @@
 //
 //	go run ./cmd/sandbox demo     plays a whole release, and attacks on it
 //	go run ./cmd/sandbox serve    keeps the world up, for commands typed by hand
+//	go run ./cmd/sandbox rehearse RELEASE    plays the upload of a staged release
 //
-// Both start a GitHub, a Sigstore and a package index on addresses of this
+// All start a GitHub, a Sigstore and a package index on addresses of this
 // machine (package world), and a small Python project whose people release it
 // there. The commands are the real ones: the demo calls command.Main once for
 // each process that there would be, and nothing but the files in its folder
@@ -30,10 +31,12 @@ func main() {
 
 const usage = `usage: sandbox demo [--ask]
        sandbox serve
+       sandbox rehearse RELEASE
 
-demo    plays a release from the build to pip install, and what must not pass;
-        with --ask you approve it yourself
-serve   keeps the world up until Ctrl-C, and prints what to try by hand
+demo      plays a release from the build to pip install, and what must not pass;
+          with --ask you approve it yourself
+serve     keeps the world up until Ctrl-C, and prints what to try by hand
+rehearse  plays the vote on a release of this folder's store, and its upload
 `
 
 // The exit codes.
@@ -43,7 +46,7 @@ const (
 	exitUsage
 )
 
-// Main runs one of the two and returns the exit code: 0, 1 if something went
+// Main runs one of them and returns the exit code: 0, 1 if something went
 // otherwise than it must, 2 for a wrong command line.
 func Main(ctx context.Context, args []string, s command.Streams) int {
 	// SIGPIPE: `sandbox demo | head` must not leave a folder behind either
@@ -81,6 +84,8 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 	case "demo":
 		flags.BoolVar(&ask, "ask", false, "")
 		play = func(ctx context.Context, s command.Streams) error { return playDemo(ctx, s, ask) }
+	case "rehearse":
+		play = func(ctx context.Context, s command.Streams) error { return rehearse(ctx, s, flags.Arg(0)) }
 	case "help", "-h", "--help":
 		return nil, flag.ErrHelp
 	default:
@@ -89,7 +94,10 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 	if err := flags.Parse(args[1:]); err != nil {
 		return nil, err
 	}
-	if flags.NArg() > 0 {
+	if args[0] == "rehearse" && flags.NArg() != 1 {
+		return nil, errors.New("rehearse takes one release")
+	}
+	if flags.NArg() > 0 && args[0] != "rehearse" {
 		return nil, fmt.Errorf("%s takes no arguments", args[0])
 	}
 	if ask && !s.Terminal {
