@@ -8,6 +8,8 @@ const (
 	SourceBranch     ID = "source-branch"
 	SourceLock       ID = "source-lock"
 	SourceInputs     ID = "source-inputs"
+
+	SourceUnexplained ID = "source-unexplained"
 )
 
 var sourceStories = map[ID]string{
@@ -35,4 +37,9 @@ var sourceStories = map[ID]string{
 		"which variables the repository's settings had. So the jobs of a build take neither: everything stands in " +
 		"the workflow file. What cannot be avoided is named in the policy, under build.inputs, and the review then " +
 		"shows it as unproven.",
+	SourceUnexplained: "Every file and link in a distribution is looked for in the tree of the source commit, by git's " +
+		"name for its content. This one is not there, at any path; it is no known difference, as line ends are; the format " +
+		"of distributions does not have it; it is no machine code of a wheel; and the policy does not say that the build " +
+		"makes it. What a build adds unseen stands in this list: the back door of xz did not stand in its repository " +
+		"either. Look at it. If the build makes it, name its path under source.generated.",
 }
