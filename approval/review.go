@@ -190,8 +190,8 @@ func (r *Review) note() {
 		{false, r.Hosted == attest.Certificate, Note{"hosted-other-jobs", "The certificate speaks only of the job " +
 			"that signed. Where the other jobs of the run worked was not asked."}},
 	}, r.sourceNotes(), []noteRow{
-		{false, true, Note{"contents", "The contents of the files were not compared with the source " +
-			"or with the last release."}},
+		{false, true, Note{"contents", "Nobody proved that what is in the files is good. How far the " +
+			"source commit and the last release explain it is shown, where they could be had."}},
 		{false, len(r.LeftOut) > 0, Note{"left-out", "The policy keeps some files out of the release. " +
 			"They were not looked at."}},
 		{false, r.Voting.Solo, Note{"one-person", "One person builds and approves this release. " +

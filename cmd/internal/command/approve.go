@@ -146,6 +146,11 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 	if err != nil {
 		return policyFault(err)
 	}
+	if decision == approval.Approve {
+		if err := r.explained(ctx, s); err != nil {
+			return err
+		}
+	}
 	if err := f.acknowledged(review, decision); err != nil {
 		return err
 	}

@@ -113,6 +113,9 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err != nil {
 		return err
 	}
+	if err := r.explained(ctx, s); err != nil {
+		return err
+	}
 	approved, err := r.check(ctx, s, own.facts)
 	if err != nil {
 		return errors.Join(err, r.outcome(ctx, s, own.facts, false, nil, nil, err))

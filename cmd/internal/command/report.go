@@ -41,7 +41,7 @@ func (r release) facts(ctx context.Context, s Streams, st standing, run approval
 
 // report gathers the facts, and writes the page, where one is asked for, and the
 // job's summary.
-func (r release) report(ctx context.Context, s Streams, html string, changes *approval.Changes) (report.Facts, error) {
+func (r release) report(ctx context.Context, s Streams, html string, changes *approval.Changes, match approval.Match) (report.Facts, error) {
 	if html != "" && !strings.HasSuffix(html, ".html") {
 		return report.Facts{}, usagef("--html takes the name of a file that ends in .html, got " + html)
 	}
@@ -53,7 +53,7 @@ func (r release) report(ctx context.Context, s Streams, html string, changes *ap
 	if err != nil {
 		return facts, err
 	}
-	facts.Changes = changes
+	facts.Changes, facts.Match = changes, matched(match)
 	if html != "" {
 		if err := writeReport(html, facts); err != nil {
 			return facts, err

@@ -52,17 +52,22 @@ are the job's summary too.`,
 			if err != nil {
 				return err
 			}
-			facts, err := r.report(c.Context(), s, html, &changes)
+			match, err := r.match(c.Context(), s)
+			if err != nil {
+				return err
+			}
+			facts, err := r.report(c.Context(), s, html, &changes, match)
 			if err != nil {
 				return err
 			}
 			if f.json {
-				return emit(s.Out, reviewed{review, changes, again})
+				return emit(s.Out, reviewed{review, changes, match, again})
 			}
 			p := printer{s.Out}
 			p.top(facts.Head())
 			p.review(review, r.policy.address(r.index).Upload)
 			p.inside(facts)
+			p.match(match)
 			p.changes(changes)
 			p.rebuilt(again)
 			return r.showStanding(c.Context(), s)
@@ -75,10 +80,12 @@ are the job's summary too.`,
 }
 
 // reviewed is what a person is shown: the facts that everybody sees alike, and
-// what the index said of earlier releases at this moment.
+// what the index said of earlier releases, and GitHub of the source, at this
+// moment.
 type reviewed struct {
 	approval.Review
 	Changes approval.Changes  `json:"changes"`
+	Match   approval.Match    `json:"match"`
 	Rebuild *approval.Rebuild `json:"rebuild,omitempty"`
 }
 

@@ -20,6 +20,8 @@ type sourceTable struct {
 	Tagged       string   `toml:"tagged"`
 	Signed       *bool    `toml:"signed"`
 	Branches     []string `toml:"branches"`
+	Generated    []string `toml:"generated"`
+	Unexplained  string   `toml:"unexplained"`
 }
 
 // rules are what the table says, without anybody who could be asked.
@@ -43,6 +45,9 @@ func (p policy) checkSource() error {
 	}
 	if strings.EqualFold(t.Repository, build.Repository) && t.RepositoryID != build.RepositoryID {
 		return p.refuse("source.repository-id", "the number of the same repository, "+build.RepositoryID, t.RepositoryID)
+	}
+	if err := t.checkMatch(p); err != nil {
+		return err
 	}
 	var no rule.Refusals
 	if err := t.rules(build.Inputs).Check(); errors.As(err, &no) {
