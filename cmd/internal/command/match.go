@@ -136,7 +136,7 @@ func (p printer) match(m approval.Match) {
 		p.field("look", "nothing explains "+path+" in "+in)
 	}
 	for _, g := range m.Gaps {
-		p.field("unknown", g.What+": "+g.Why)
+		p.field("gap", g.What+": "+g.Why)
 	}
 	if len(m.Gaps) == 0 && len(m.Unexplained) == 0 && len(m.Files) > 0 {
 		p.field("all", "that is in the files is explained")
