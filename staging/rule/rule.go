@@ -55,7 +55,7 @@ func IDs() (ids []ID) {
 // rooms are the stories of each room that judges.
 func rooms() []map[ID]string {
 	return []map[ID]string{
-		distStories, contentsStories, setStories, attestStories, stagingStories, approvalStories, publishStories, workflowsStories, commandStories,
+		distStories, contentsStories, setStories, attestStories, stagingStories, approvalStories, publishStories, workflowsStories, commandStories, layoutStories,
 		changesStories, reconcileStories, templateStories, sourceStories,
 	}
 }

@@ -138,7 +138,7 @@ A refusal names its rule; explain tells the story behind it.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, verb := range []*cobra.Command{
-		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newCanary(s), newStatus(s), newReconcile(s), newWithdraw(s), newAudit(s), newInit(s), newExplain(s),
+		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newCanary(s), newStatus(s), newReconcile(s), newWithdraw(s), newAudit(s), newLayout(s), newInit(s), newExplain(s),
 		newLock(s),
 	} {
 		verb.Args = usage(verb.Args)

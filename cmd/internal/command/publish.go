@@ -120,6 +120,9 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err != nil {
 		return errors.Join(err, r.outcome(ctx, s, own.facts, false, nil, nil, err))
 	}
+	if _, err := r.custody(ctx, s, approved.Staged().Digest()); err != nil {
+		return err
+	}
 	job, err := r.job(s, token)
 	if err != nil {
 		return err
@@ -133,6 +136,9 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 		printer{s.Err}.unfinished(left, own.run)
 	}
 	if err != nil {
+		return err
+	}
+	if _, err := r.custody(ctx, s, approved.Staged().Digest(), confirmed.Receipt()); err != nil {
 		return err
 	}
 	if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {

@@ -83,6 +83,7 @@ func TestStories(t *testing.T) {
 			"holding":   holding,
 			"run":       buildRun,
 			"late":      lateRun,
+			"scan":      scan,
 			"pipe":      pipe,
 			"registry":  startRegistry,
 			"project":   register,
@@ -328,6 +329,11 @@ func lateRun(ts *testscript.TestScript, _ bool, args []string) {
 	id, err := inWorld(ts).LateRun(args[1], args[2])
 	ts.Check(err)
 	ts.Setenv(args[0], fmt.Sprint(id))
+}
+
+// scan DIR VERSION FILE: another workflow attests that it looked at the files.
+func scan(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).Scan(ts.MkAbs(args[0]), args[1], ts.MkAbs(args[2])))
 }
 
 // append FILE OTHER: what the other file holds goes to the end of the first.

@@ -35,6 +35,7 @@ func newVerify(s Streams) *cobra.Command {
 	var from fromIndex
 	var bundles []string
 	var asJSON bool
+	var custody layoutFlags
 	c := &cobra.Command{
 		Use:   "verify (PATH… | PROJECT==VERSION… | -r FILE [PROJECT…])",
 		Short: "What do these files and their bundles prove?",
@@ -56,6 +57,9 @@ nothing; --download keeps what was verified.
         --workflow .github/workflows/wheels.yml
     distgate verify -r requirements.txt numpy --policy distgate.toml
 
+Of a release in the store, by its version or digest, --layout verifies the chain of
+custody from the build to the index (see distgate layout).
+
 It takes SLSA provenance (how a file was built) and publish/v1 attestations (who
 published it) as evidence, and says which it has. Without --trusted-root, the
 root of Sigstore's public-good instance is fetched by TUF.`,
@@ -66,6 +70,12 @@ root of Sigstore's public-good instance is fetched by TUF.`,
 			return cobra.MinimumNArgs(1)(c, args)
 		},
 		RunE: func(c *cobra.Command, paths []string) error {
+			if custody.file != "" {
+				if len(paths) != 1 {
+					return usagef("--layout judges one release of the store")
+				}
+				return custody.verify(c.Context(), s, f.policy, paths[0], asJSON)
+			}
 			if from.means(paths) {
 				result, err := f.verifyReleases(c.Context(), s, from, paths)
 				if err != nil {
@@ -102,6 +112,9 @@ root of Sigstore's public-good instance is fetched by TUF.`,
 	flags.StringVar(&from.index, "index", "", "an index: the `URL` of its simple API, or its name in the policy (default: pypi)")
 	flags.StringArrayVar(&from.files, "index-files", nil, "a further `URL` whose host serves the index's files (repeatable)")
 	flags.StringVar(&from.download, "download", "", "keep the verified files and their provenance in this `DIR`")
+	flags.StringVar(&custody.file, "layout", "", "hold a staged release against this in-toto layout `FILE`")
+	flags.StringArrayVar(&custody.steps, "step", nil, "the bundle of a further step of the layout, `NAME=FILE` (repeatable)")
+	flags.StringVar(&custody.store, "store", defaultStore, "the store's `DIR`, with --layout")
 	flags.BoolVar(&asJSON, "json", false, "print the facts as JSON")
 	return c
 }
