@@ -27,6 +27,15 @@ func (s Seen[T]) Known() bool { return s.known }
 // told is a value that is known.
 func told[T any](v T) Seen[T] { return Seen[T]{Value: v, known: true} }
 
+// See asks, and keeps what was said or why nothing was.
+func See[T any](needs string, ask func() (T, error)) Seen[T] {
+	v, err := ask()
+	if err != nil {
+		return Seen[T]{Gap: clip(err.Error()), Needs: needs}
+	}
+	return told(v)
+}
+
 // Settings are what protects a repository, as GitHub shows it to one token. Each
 // is seen, or says which permission would show it.
 type Settings struct {
@@ -177,12 +186,7 @@ func see[T any](a *asking, into *Seen[T], needs string, ask func(needs string) (
 	a.all.Go(func() {
 		a.free <- struct{}{}
 		defer func() { <-a.free }()
-		v, err := ask(needs)
-		if err != nil {
-			*into = Seen[T]{Gap: clip(err.Error()), Needs: needs}
-			return
-		}
-		*into = told(v)
+		*into = See(needs, func() (T, error) { return ask(needs) })
 	})
 }
 

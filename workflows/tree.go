@@ -71,3 +71,23 @@ func (t *Tree) Read(ctx context.Context, at string) ([]byte, error) {
 	}
 	return raw, err
 }
+
+// Branch is a branch and the commit that it is at.
+type Branch struct{ Name, Head string }
+
+// Branches lists the branches of a repository, all of them.
+func (c *Client) Branches(ctx context.Context, repository string) (all []Branch, err error) {
+	at, err := pathOf(repository)
+	if err != nil {
+		return nil, err
+	}
+	a := &asking{c: c, ctx: ctx, at: at, about: repository}
+	said, err := everything[struct {
+		Name   string
+		Commit struct{ SHA string }
+	}](a, at+"/branches", "", "contents: read", nil)
+	for _, b := range said {
+		all = append(all, Branch{Name: b.Name, Head: b.Commit.SHA})
+	}
+	return all, err
+}

@@ -40,6 +40,7 @@ import (
 	"slices"
 
 	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
 )
 
 // Verdict is what comes of a rule.
@@ -81,20 +82,32 @@ type Rule struct {
 	judge func(Facts) judgement // nil: a question for a person
 }
 
-// Facts are what is known of a repository. What is not known is left out, and
-// nothing holds because of that.
+// Facts are what is known of a repository, and what the policy says of it. What
+// is not known is left out, and nothing holds because of that.
 type Facts struct {
-	Files  Files    // nil-like zero: no workflow was read
-	Labels []string // of runners that the policy lists, beside GitHub's own
+	Files    Files
+	Settings workflows.Settings // the zero value: GitHub was not asked
+	Pins     map[Pin]workflows.Seen[bool]
+
+	Labels       []string // of runners that the policy lists, beside GitHub's own
+	Refs         []string // that may publish, as the policy has them
+	Environments []string // in which the policy lets jobs publish
+	Limits       Limits
+	Solo         bool // one person builds and approves
 }
 
-// Spot is a place where a rule is broken.
+// Limits are how many people may do what. Zero is the limit that a policy starts
+// with.
+type Limits struct{ Admins, Writers int }
+
+// Spot is a place where a rule is broken: in a file, or in a setting.
 type Spot struct {
-	File   string `json:"file,omitempty"` // path in the repository
-	Line   int    `json:"line,omitempty"` // from 1
-	Column int    `json:"column,omitempty"`
-	Job    string `json:"job,omitempty"`
-	Got    string `json:"got"` // text from outside, as it came
+	File    string `json:"file,omitempty"` // path in the repository
+	Line    int    `json:"line,omitempty"` // from 1
+	Column  int    `json:"column,omitempty"`
+	Job     string `json:"job,omitempty"`
+	Setting string `json:"setting,omitempty"` // "environment pypi", "ruleset tags"
+	Got     string `json:"got"`               // text from outside, as it came
 }
 
 // Gap is something that could not be seen.
@@ -157,7 +170,7 @@ func Judge(f Facts) Report {
 func sorted(spots []Spot) []Spot {
 	slices.SortStableFunc(spots, func(a, b Spot) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
-			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Job, b.Job), cmp.Compare(a.Got, b.Got))
+			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Job, b.Job), cmp.Compare(a.Setting, b.Setting), cmp.Compare(a.Got, b.Got))
 	})
 	return slices.Compact(spots)
 }

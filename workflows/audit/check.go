@@ -18,7 +18,7 @@ type Demand struct {
 // Waiver lets a place of a rule be, for some time.
 type Waiver struct {
 	Rule   rule.ID `json:"rule"`
-	Where  string  `json:"where,omitempty"` // a file, or what was found, as the report has it; "" is every place
+	Where  string  `json:"where,omitempty"` // a file, a setting or what was found, as the report has it; "" is every place
 	Reason string  `json:"reason"`
 	Until  Day     `json:"until"` // the last day that it holds
 }
@@ -98,7 +98,7 @@ func (a *Answer) waive(waivers []Waiver, now time.Time) {
 	left := []Spot{}
 	for _, s := range a.Spots {
 		fits := func(w Waiver) bool {
-			return w.Rule == a.Rule.ID && (w.Where == "" || w.Where == s.File || w.Where == s.Got) && !w.Until.ended(now)
+			return w.Rule == a.Rule.ID && (w.Where == "" || w.Where == s.File || w.Where == s.Setting || w.Where == s.Got) && !w.Until.ended(now)
 		}
 		if j := slices.IndexFunc(waivers, fits); j >= 0 {
 			a.Waived = append(a.Waived, Waived{s, waivers[j].Reason, waivers[j].Until})
@@ -163,7 +163,7 @@ func (a Answer) gap() string {
 func (s Spot) Place() string {
 	switch {
 	case s.File == "":
-		return "settings"
+		return s.Setting
 	case s.Line == 0:
 		return s.File
 	}

@@ -42,6 +42,8 @@ type Files struct {
 	all   []*file // by path
 	byKey map[string]*file
 	gaps  []Gap // of the whole
+
+	updates updates
 }
 
 // Read reads the workflow files of a repository, and the local actions that
@@ -74,6 +76,7 @@ func Read(ctx context.Context, tree Tree, release Release) (Files, error) {
 		return Files{}, err
 	}
 	r.files.mark(release.Workflows)
+	r.files.updates = readUpdates(ctx, tree)
 	return r.files, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/rhysd/actionlint"
+
+	"github.com/distgate/distgate/workflows"
 )
 
 // Rules are all rules, in the order in which they are answered: what breaks the
@@ -13,9 +15,10 @@ func Rules() []Rule {
 	return slices.Concat(
 		[]Rule{attestBesideCode, publishDoesMore, trustedPublishing, publishEnvironment, idTokenElsewhere},
 		[]Rule{dangerousTriggers, templateInjection, insecureCommands},
-		[]Rule{unpinnedUses, unpinnedImages},
+		[]Rule{unpinnedUses, impostorCommit, unpinnedImages},
 		[]Rule{excessivePermissions, persistedCredentials, secretsOutsideEnv, secretsInherit, overprovisionedSecrets},
 		[]Rule{selfHostedRunner, releaseCaches, foreignArtifacts, mutableDownloads, mutableInputs},
+		environmentRules, actionsRules, refRules, accessRules, dependencyRules,
 		questions,
 	)
 }
@@ -86,6 +89,44 @@ func jobsThat(have func(*job) bool, look func(*job) ([]Spot, []Gap)) func(Facts)
 		})
 		return all
 	}
+}
+
+// setting judges one setting of GitHub's. What was not asked for, or may not be
+// seen, is a gap.
+func setting[T any](what string, of func(workflows.Settings) workflows.Seen[T], look func(Facts, T) []Spot) func(Facts) judgement {
+	return func(f Facts) judgement {
+		s := of(f.Settings)
+		if !s.Known() {
+			return judgement{gaps: []Gap{unseen(what, s.Gap, s.Needs)}}
+		}
+		spots := look(f, s.Value)
+		for i := range spots {
+			if spots[i].Setting == "" {
+				spots[i].Setting = what
+			}
+		}
+		return judgement{spots: spots, applies: true}
+	}
+}
+
+func unseen(what, why, needs string) Gap {
+	if why == "" {
+		return Gap{What: what + ": GitHub was not asked", Needs: "an audit of the repository on GitHub"}
+	}
+	return Gap{What: what + ": " + why, Needs: needs}
+}
+
+// both is what two judgements say together.
+func both(a, b judgement) judgement {
+	return judgement{spots: append(a.spots, b.spots...), gaps: append(a.gaps, b.gaps...), applies: a.applies || b.applies}
+}
+
+// found is a spot of a setting if it is not as it must be.
+func found(wrong bool, got string) []Spot {
+	if !wrong {
+		return nil
+	}
+	return []Spot{{Got: got}}
 }
 
 // gap is something of a job that could not be seen.

@@ -58,6 +58,8 @@ var differences = []difference{
 	{"unpinned-uses", "ref-confusion/issue-518-repro.yml", nil, []int{13}, ignored},
 	{"unpinned-uses", "stale-action-refs.yml", nil, []int{15, 18, 21}, ignored},
 	{"unpinned-uses", "use-trusted-publishing/demo-action/action.yml", nil, []int{9}, ignored},
+	{"impostor-commit", "impostor-commit/.pre-commit-config.yml", []int{4}, nil, "theirs reads the file of pre-commit too, which no workflow runs"},
+	{"dependabot-cooldown", "dependabot-cooldown/no-default-days/dependabot.yml", []int{6}, []int{4}, "ours is the place of the entry"},
 	{"unpinned-images", "unpinned-images.yml", []int{23, 32, 40, 49, 57, 66, 101, 118, 126, 127, 128},
 		[]int{23, 32, 40, 49, 57, 66, 101, 110, 118, 126, 127, 128}, "ours wants a whole digest; the fixture's is three dots"},
 
@@ -154,6 +156,9 @@ func exists(dir, input string) bool {
 
 // alone are the facts of one file, as the beginning of a release.
 func alone(name string, raw []byte) Facts {
+	if filepath.Base(name) == "dependabot.yml" {
+		return Facts{Files: Files{read: true, updates: dependabot(name, raw)}}
+	}
 	parse := parseWorkflow
 	if filepath.Base(name) == "action.yml" {
 		parse = parseAction

@@ -256,6 +256,9 @@ var shaForm = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 // resolve is the commit that a revision names: a branch, a tag, the beginning
 // of a SHA, or any of them with "refs/…" before. It is nil if there is none.
 func (g *GitHub) resolve(repo *Repository, revision string) *gitObject {
+	if revision == "HEAD" {
+		revision = repo.DefaultBranch
+	}
 	refs := g.refs[repo.ID]
 	for _, before := range []string{"", "refs/", "refs/heads/", "refs/tags/"} {
 		if sha := refs[before+revision]; sha != "" {

@@ -1,0 +1,127 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/distgate/distgate/workflows"
+)
+
+// Look gathers everything that GitHub shows of a repository into the facts,
+// which have what the policy says already: its settings, the workflows of every
+// branch that releases, and whether pinned commits are what they seem. What
+// cannot be seen is a gap of the facts; an error is that the repository itself
+// cannot.
+func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string, release Release) (Facts, error) {
+	r, err := c.Repository(ctx, repository)
+	if err != nil {
+		return f, err
+	}
+	var settings, files error
+	var both sync.WaitGroup
+	both.Go(func() { f.Settings, settings = c.Settings(ctx, r.Name) })
+	both.Go(func() { f.Files, files = readBranches(ctx, c, r, f.Refs, release) })
+	both.Wait()
+	if settings != nil {
+		return f, settings
+	}
+	if files != nil {
+		return f, files
+	}
+	f.Pins = lookAtPins(ctx, c, f.Files.Pins())
+	return f, ctx.Err()
+}
+
+// maxBranches is how many branches are read: each costs some calls.
+const maxBranches = 10
+
+// readBranches reads the workflows of the default branch, and what differs from
+// them on other branches from which the policy lets jobs publish.
+func readBranches(ctx context.Context, c *workflows.Client, r workflows.Repository, refs []string, release Release) (Files, error) {
+	files, err := readAt(ctx, c, r.Name, r.Head, release)
+	if err != nil {
+		return Files{}, err
+	}
+	branches, err := c.Branches(ctx, r.Name)
+	if err != nil {
+		files.gaps = append(files.gaps, Gap{What: "the branches: " + err.Error(), Needs: "contents: read"})
+		return files, nil
+	}
+	read := 0
+	for _, b := range branches {
+		releases := func(ref string) bool {
+			ok, err := path.Match(ref, "refs/heads/"+b.Name)
+			return err == nil && ok
+		}
+		if b.Name == r.DefaultBranch || !slices.ContainsFunc(refs, releases) {
+			continue
+		}
+		if read++; read > maxBranches {
+			files.gaps = append(files.gaps, Gap{What: fmt.Sprintf("more than %d branches release; branch %s was not read", maxBranches, b.Name)})
+			continue
+		}
+		other, err := readAt(ctx, c, r.Name, b.Head, release)
+		if err != nil {
+			files.gaps = append(files.gaps, Gap{What: "branch " + b.Name + ": " + err.Error(), Needs: "contents: read"})
+			continue
+		}
+		files.add(other, b.Name)
+	}
+	return files, nil
+}
+
+func readAt(ctx context.Context, c *workflows.Client, repository, commit string, release Release) (Files, error) {
+	tree, err := c.Tree(ctx, repository, commit)
+	if err != nil {
+		return Files{}, err
+	}
+	return Read(ctx, tree, release)
+}
+
+// add takes in the files of a branch that are not the same already.
+func (f *Files) add(other Files, branch string) {
+	for _, file := range other.all {
+		if same := f.byKey[file.path]; same != nil && slices.Equal(same.lines, file.lines) {
+			continue
+		}
+		file.path += " on " + branch
+		for i := range file.gaps {
+			file.gaps[i].File = file.path
+		}
+		f.all = append(f.all, file)
+	}
+	for _, gap := range other.gaps {
+		gap.What = "branch " + branch + ": " + gap.What
+		f.gaps = append(f.gaps, gap)
+	}
+}
+
+// maxPins is how many pinned commits are asked about.
+const maxPins = 200
+
+// lookAtPins asks of each pinned commit whether it is in its repository's
+// history.
+func lookAtPins(ctx context.Context, c *workflows.Client, pins []Pin) map[Pin]workflows.Seen[bool] {
+	known := map[Pin]workflows.Seen[bool]{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	free := make(chan struct{}, 4)
+	for _, pin := range pins[:min(len(pins), maxPins)] {
+		all.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			seen := workflows.See("contents: read", func() (bool, error) {
+				return c.Pinned(ctx, pin.Repository, pin.Commit, strings.TrimSpace(pin.Version))
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			known[pin] = seen
+		})
+	}
+	all.Wait()
+	return known
+}

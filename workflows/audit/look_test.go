@@ -1,0 +1,215 @@
+package audit
+
+import (
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
+	"github.com/distgate/distgate/workflows/githubtest"
+)
+
+const releases = "acme/widget-release"
+
+// rights are those of an administrator, who owns the organisation.
+var rights = map[string]string{"administration": "write", "secrets": "read", "environments": "read", "actions": "read",
+	"contents": "write", "organization_administration": "read", "members": "read", "metadata": "read"}
+
+func serve(t *testing.T) *githubtest.GitHub {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	g, err := githubtest.New("http://"+server.Listener.Addr().String(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = g
+	server.Start()
+	t.Cleanup(server.Close)
+	return g
+}
+
+// locked is a repository that keeps every practice that a machine can see.
+func locked(g *githubtest.GitHub) githubtest.Settings {
+	action := g.PutCommit(githubtest.Commit{Repository: "actions/attest", Message: "v4"})
+	g.PutBranch(githubtest.Branch{Repository: "actions/attest", Name: "main", SHA: action.SHA})
+	g.PutRepository(githubtest.Repository{Name: releases, ImmutableReleases: true})
+	push(g, "main", "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    permissions: {id-token: write}\n    environment: pypi\n"+
+		stepsOf("- uses: actions/attest@"+action.SHA, "- run: distgate publish 1.0"))
+	g.PutEnvironment(githubtest.Environment{Repository: releases, Name: "pypi", Reviewers: []string{"alice"}, PreventSelfReview: true,
+		AdminBypass: githubtest.BypassForbidden, Policies: []githubtest.BranchPolicy{{Name: "main"}}})
+	g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "branches", Include: []string{"~ALL"}, Rules: []githubtest.Rule{
+		{Type: "deletion"}, {Type: "non_fast_forward"}, {Type: "pull_request"}, {Type: "required_linear_history"}}})
+	g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "names", Include: []string{"refs/heads/advisory-*", "refs/heads/internal-*"},
+		Rules: []githubtest.Rule{{Type: "creation"}}})
+	g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "tags", Target: "tag", Include: []string{"~ALL"}, Rules: []githubtest.Rule{
+		{Type: "update"}, {Type: "deletion"}, {Type: "required_deployments", Parameters: map[string]any{"required_deployment_environments": []string{"pypi"}}}}})
+	g.PutOrganization(githubtest.Organization{Name: "acme", SecondFactor: true, Owners: []string{"alice"}})
+	s := githubtest.Settings{Repository: releases, AllowedActions: "selected", RequirePins: true, ForkApproval: "all_external_contributors",
+		Collaborators: []githubtest.Collaborator{{Login: "alice", Role: "admin"}, {Login: "bob", Role: "write"}}, Alerts: true}
+	g.PutSettings(s)
+	return s
+}
+
+// push puts the release workflow on a branch.
+func push(g *githubtest.GitHub, branch, workflow string) {
+	c := g.PutCommit(githubtest.Commit{Repository: releases, Message: branch + workflow, Files: []githubtest.File{
+		{Path: releaseYML, Content: workflow},
+		{Path: ".github/dependabot.yml", Content: "updates:\n  - package-ecosystem: github-actions\n    cooldown: {default-days: 7}\n"}}})
+	g.PutBranch(githubtest.Branch{Repository: releases, Name: branch, SHA: c.SHA})
+}
+
+func lookAt(t *testing.T, g *githubtest.GitHub, rights map[string]string) Report {
+	t.Helper()
+	c, err := workflows.NewClient(g.Issuer(), g.AccessToken(githubtest.Access{User: "alice", Permissions: rights}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := Facts{Environments: []string{"pypi"}, Refs: []string{"refs/heads/main", "refs/heads/maintenance/*"}}
+	facts, err = facts.Look(t.Context(), c, releases, Release{Workflows: []string{releaseYML}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Judge(facts)
+}
+
+func broken(r Report) (ids []rule.ID) {
+	for _, a := range r.Answers {
+		if a.Verdict == Broken {
+			ids = append(ids, a.Rule.ID)
+		}
+	}
+	return ids
+}
+
+func TestLockedRepositoryHolds(t *testing.T) {
+	g := serve(t)
+	locked(g)
+	for _, a := range lookAt(t, g, rights).Answers {
+		if a.Rule.judge != nil && a.Verdict != Holds && a.Verdict != DoesNotApply {
+			t.Errorf("%s: %s %v %v", a.Rule.ID, a.Verdict, a.Spots, a.Gaps)
+		}
+	}
+}
+
+// Each row loosens one setting, and breaks just the rules that are about it.
+func TestLooseSettings(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*githubtest.GitHub, *githubtest.Settings)
+		broken []rule.ID
+	}{
+		"pins are not required": {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.RequirePins = false }, []rule.ID{"actions-require-pins"}},
+		"but the organisation requires them": {func(g *githubtest.GitHub, s *githubtest.Settings) {
+			s.RequirePins = false
+			g.PutOrganization(githubtest.Organization{Name: "acme", SecondFactor: true, Owners: []string{"a"}, RequirePins: true})
+		}, nil},
+		"all actions may run":     {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.AllowedActions = "all" }, []rule.ID{"actions-allowed"}},
+		"tokens write":            {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.TokenWrites = true }, []rule.ID{"default-token-reads"}},
+		"tokens approve":          {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.TokenApproves = true }, []rule.ID{"default-token-reads"}},
+		"forks ask once":          {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.ForkApproval = "" }, []rule.ID{"fork-approval"}},
+		"a runner":                {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.Runners = []string{"box"} }, []rule.ID{"no-registered-runners"}},
+		"a subject of its own":    {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.SubjectKeys = []string{"context"} }, []rule.ID{"oidc-subject"}},
+		"a subject with the name": {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.SubjectKeys = []string{"repo", "context"} }, nil},
+		"a PyPI token":            {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.Secrets = []string{"PYPI_API_TOKEN"} }, []rule.ID{"no-index-tokens", "no-repository-secrets"}},
+		"one in the environment": {func(_ *githubtest.GitHub, s *githubtest.Settings) {
+			s.EnvSecrets = map[string][]string{"pypi": {"TWINE_PASSWORD"}}
+		}, []rule.ID{"no-index-tokens"}},
+		"another secret": {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.Secrets = []string{"SLACK"} }, []rule.ID{"no-repository-secrets"}},
+		"a key that writes": {func(_ *githubtest.GitHub, s *githubtest.Settings) {
+			s.DeployKeys = []githubtest.DeployKey{{Title: "x"}}
+		}, []rule.ID{"no-writing-keys"}},
+		"a key that reads": {func(_ *githubtest.GitHub, s *githubtest.Settings) {
+			s.DeployKeys = []githubtest.DeployKey{{Title: "x", ReadOnly: true}}
+		}, nil},
+		"caches":    {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.Caches = 1 }, []rule.ID{"caches-empty"}},
+		"no alerts": {func(_ *githubtest.GitHub, s *githubtest.Settings) { s.Alerts = false }, []rule.ID{"dependencies-updated"}},
+		"no second factor": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			g.PutOrganization(githubtest.Organization{Name: "acme", Owners: []string{"a"}})
+		}, []rule.ID{"second-factor-required"}},
+		"an app everywhere": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			g.PutOrganization(githubtest.Organization{Name: "acme", SecondFactor: true, Owners: []string{"a"},
+				Apps: []githubtest.Installation{{App: "bot", Repositories: "all", Permissions: map[string]string{"contents": "write"}}}})
+		}, []rule.ID{"few-apps"}},
+		"many administrators": {func(_ *githubtest.GitHub, s *githubtest.Settings) {
+			for _, login := range []string{"x", "y", "z"} {
+				s.Collaborators = append(s.Collaborators, githubtest.Collaborator{Login: login, Role: "admin"})
+			}
+		}, []rule.ID{"few-admins"}},
+		"no environment":     {func(g *githubtest.GitHub, _ *githubtest.Settings) { g.DeleteEnvironment(releases, "pypi") }, []rule.ID{"environment-exists"}},
+		"nobody is asked":    {environment(func(e *githubtest.Environment) { e.Reviewers = nil }), []rule.ID{"environment-reviewed"}},
+		"who starts decides": {environment(func(e *githubtest.Environment) { e.PreventSelfReview = false }), []rule.ID{"environment-reviewed"}},
+		"bypass":             {environment(func(e *githubtest.Environment) { e.AdminBypass = githubtest.BypassAllowed }), []rule.ID{"environment-no-bypass"}},
+		"any branch":         {environment(func(e *githubtest.Environment) { e.Policies = nil }), []rule.ID{"environment-from-branch"}},
+		"releases change": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			g.PutRepository(githubtest.Repository{Name: releases})
+		}, []rule.ID{"immutable-releases"}},
+		"somebody is above the tags": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "tags", Target: "tag", Include: []string{"~ALL"}, Rules: []githubtest.Rule{
+				{Type: "update"}, {Type: "deletion"}, {Type: "creation"}}, Bypass: []githubtest.BypassActor{{ID: 5, Type: "RepositoryRole"}}})
+		}, []rule.ID{"no-bypass"}},
+		"tags are free": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "tags", Target: "tag", Enforcement: "evaluate", Include: []string{"~ALL"}, Rules: []githubtest.Rule{
+				{Type: "update"}, {Type: "deletion"}, {Type: "creation"}}})
+		}, []rule.ID{"tags-immutable", "tags-after-release"}},
+		"branches are free": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "branches", Include: []string{"~ALL"}, Rules: []githubtest.Rule{{Type: "creation"}}})
+		}, []rule.ID{"branch-protected", "linear-history"}},
+		"a branch of the old kind": {func(g *githubtest.GitHub, s *githubtest.Settings) {
+			g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "branches", Include: []string{"~ALL"}, Rules: []githubtest.Rule{{Type: "creation"}}})
+			g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "maintenance", Include: []string{"refs/heads/maintenance/*"}, Rules: []githubtest.Rule{
+				{Type: "deletion"}, {Type: "non_fast_forward"}, {Type: "pull_request"}}})
+			s.Protection = &githubtest.Protection{Reviews: true, Admins: true, LinearHistory: true}
+		}, nil},
+		"another branch that releases": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			push(g, "maintenance/1.0", "on: pull_request_target\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n"+stepsOf("- run: make"))
+		}, []rule.ID{"dangerous-triggers"}},
+		"a commit of a fork": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			g.PutRepository(githubtest.Repository{Name: "mallory/attest", Parent: "actions/attest"})
+			evil := g.PutCommit(githubtest.Commit{Repository: "mallory/attest", Message: "evil"})
+			push(g, "main", "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n"+stepsOf("- uses: actions/attest@"+evil.SHA+" # v4"))
+		}, []rule.ID{"impostor-commit"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := serve(t)
+			s := locked(g)
+			c.change(g, &s)
+			g.PutSettings(s)
+			if got := broken(lookAt(t, g, rights)); !slices.Equal(got, c.broken) {
+				t.Errorf("want %v broken, got %v", c.broken, got)
+			}
+		})
+	}
+}
+
+func environment(change func(*githubtest.Environment)) func(*githubtest.GitHub, *githubtest.Settings) {
+	return func(g *githubtest.GitHub, _ *githubtest.Settings) {
+		e := githubtest.Environment{Repository: releases, Name: "pypi", Reviewers: []string{"alice"}, PreventSelfReview: true,
+			AdminBypass: githubtest.BypassForbidden, Policies: []githubtest.BranchPolicy{{Name: "main"}}}
+		change(&e)
+		g.PutEnvironment(e)
+	}
+}
+
+// A reader sees less, and nothing that a reader cannot see holds.
+func TestReaderSeesLess(t *testing.T) {
+	g := serve(t)
+	s := locked(g)
+	s.Secrets, s.RequirePins = []string{"PYPI_TOKEN"}, false
+	g.PutSettings(s)
+	unseen := 0
+	for _, a := range lookAt(t, g, map[string]string{"contents": "read", "actions": "read"}).Answers {
+		if a.Verdict == Broken {
+			t.Errorf("%s: a reader cannot see that", a.Rule.ID)
+		}
+		if (a.Rule.ID == "no-index-tokens" || a.Rule.ID == "actions-require-pins" || a.Rule.ID == "no-bypass") && a.Verdict != CannotSee {
+			t.Errorf("%s: %s, to a reader", a.Rule.ID, a.Verdict)
+		}
+		if a.Verdict == CannotSee {
+			unseen++
+		}
+	}
+	if unseen < 10 {
+		t.Errorf("a reader does not see %d rules", unseen)
+	}
+}
