@@ -30,6 +30,9 @@ func told[T any](v T) Seen[T] { return Seen[T]{Value: v, known: true} }
 // See asks, and keeps what was said or why nothing was.
 func See[T any](needs string, ask func() (T, error)) Seen[T] {
 	v, err := ask()
+	if failed(err, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound) {
+		return Seen[T]{Gap: "GitHub does not show it to this token", Needs: needs}
+	}
 	if err != nil {
 		return Seen[T]{Gap: clip(err.Error()), Needs: needs}
 	}
@@ -302,7 +305,7 @@ func (s *Settings) askRepository(a *asking) {
 func (s *Settings) askEnvironments(a *asking) {
 	listed, err := names(a, a.at+"/environments", "environments")(readActions)
 	if err != nil {
-		s.Environments = Seen[[]Environment]{Gap: clip(err.Error()), Needs: readActions}
+		s.Environments = See(readActions, func() ([]Environment, error) { return nil, err })
 		s.EnvSecrets = Seen[map[string][]string]{Gap: s.Environments.Gap, Needs: readActions}
 		return
 	}

@@ -109,9 +109,12 @@ func setting[T any](what string, of func(workflows.Settings) workflows.Seen[T], 
 	}
 }
 
+// AskGitHub is what a gap needs where GitHub was not asked at all.
+const AskGitHub = "an audit of the repository on GitHub"
+
 func unseen(what, why, needs string) Gap {
 	if why == "" {
-		return Gap{What: what + ": GitHub was not asked", Needs: "an audit of the repository on GitHub"}
+		return Gap{What: what + ": GitHub was not asked", Needs: AskGitHub}
 	}
 	return Gap{What: what + ": " + why, Needs: needs}
 }

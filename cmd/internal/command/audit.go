@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,66 +12,220 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
 	"github.com/distgate/distgate/workflows/audit"
 )
 
 // auditing are the flags of an audit.
 type auditing struct {
-	policy   string
-	checkout string
-	format   string
-	check    bool
+	policy, checkout, format, baseline string
+	check                              bool
+	repository                         string // "owner/name", "" is the policy's
 }
 
 func newAudit(s Streams) *cobra.Command {
 	var f auditing
 	c := &cobra.Command{
-		Use:   "audit",
+		Use:   "audit [OWNER/NAME]",
 		Short: "Say whether a repository is locked down enough to release from it",
 		Long: `Audit judges a repository rule by rule: where each is broken, what could not be
 seen and which permission would show it, what only a person can answer, and what
 to do. It ends with 0 whatever it finds, unless --check is given: then the rules
 in the policy's [audit] require must hold.
 
-    distgate audit --checkout .
-    distgate audit --checkout . --check
+    distgate audit                                the repository that publishes
+    distgate audit acme/widget --check
+    distgate audit --checkout .                   a folder, and no settings
+    distgate audit --format json > before.json
+    distgate audit --baseline before.json         what changed since then first
 
-With --checkout the workflow files of a folder are judged, and GitHub is not
-asked: its settings cannot be seen.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runAudit(c.Context(), s, f) },
+GitHub is asked with GITHUB_TOKEN; an administrator's sees the most. Without one
+there is only what everybody may see. The policy is the file here, or else the one
+on the repository's default branch.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.repository = args[0]
+			}
+			return runAudit(c.Context(), s, f)
+		},
 	}
-	c.Flags().StringVar(&f.checkout, "checkout", "", "judge the workflow files of this `DIR`")
-	c.Flags().StringVar(&f.policy, "policy", "", "the policy `FILE` (default "+defaultPolicy+" in the folder)")
+	c.Flags().StringVar(&f.checkout, "checkout", "", "judge the workflow files of this `DIR`, and ask nobody")
+	c.Flags().StringVar(&f.policy, "policy", "", "the policy `FILE` (default "+defaultPolicy+", here, in the folder or in the repository)")
 	c.Flags().BoolVar(&f.check, "check", false, "end with 1 where a rule that the policy requires is broken, with 3 where it cannot be judged")
 	c.Flags().StringVar(&f.format, "format", "text", "how to write it: "+strings.Join(auditFormats, ", "))
+	c.Flags().StringVar(&f.baseline, "baseline", "", "an earlier audit, a `FILE` of --format json, to compare with")
 	return c
 }
 
-var auditFormats = []string{"text", "json"}
-
 // audited is one audit as it is shown.
 type audited struct {
-	Of     string       `json:"of"` // the folder, or "owner/name"
-	Report audit.Report `json:"report"`
-	demand audit.Demand
+	Of        string        `json:"of"` // the folder, or "owner/name"
+	Practices []audit.Share `json:"practices"`
+	Report    audit.Report  `json:"report"`
+	Drift     []audit.Drift `json:"drift,omitempty"` // since the baseline
+	compared  bool
+	demand    audit.Demand
 }
 
 func runAudit(ctx context.Context, s Streams, f auditing) error {
 	if !slices.Contains(auditFormats, f.format) {
 		return usagef("there is no format " + f.format + "; there are " + strings.Join(auditFormats, ", "))
 	}
-	if f.checkout == "" {
-		return usagef("name a folder with --checkout")
+	if f.checkout != "" && f.repository != "" {
+		return usagef("audit takes a repository, or a folder with --checkout, and not both")
 	}
-	a, err := f.ofCheckout(ctx, s)
+	look := f.ofRepository
+	if f.checkout != "" {
+		look = f.ofCheckout
+	}
+	a, err := look(ctx, s)
 	if err != nil {
+		return err
+	}
+	if err := a.compare(f.baseline); err != nil {
 		return err
 	}
 	if err := a.show(s, f.format); err != nil || !f.check {
 		return err
 	}
 	return a.decide(s, f.format)
+}
+
+// judged is the audit of what is known, under what the policy demands.
+func judged(s Streams, of string, facts audit.Facts, demand audit.Demand) audited {
+	report := audit.Judge(facts).Waive(demand.Waivers, s.Now())
+	return audited{Of: of, Report: report, Practices: report.Shares(), demand: demand}
+}
+
+// ofCheckout audits the workflow files of a folder.
+func (f auditing) ofCheckout(ctx context.Context, s Streams) (audited, error) {
+	file, named := f.policy, f.policy != ""
+	if !named {
+		file = filepath.Join(f.checkout, defaultPolicy)
+	}
+	table, demand, err := auditPolicy(ctx, file, inFolder(filepath.Dir(file)), named)
+	if err != nil {
+		return audited{}, err
+	}
+	root, err := os.OpenRoot(f.checkout)
+	if err != nil {
+		return audited{}, err
+	}
+	defer root.Close()
+	begin, err := workflowsIn(root, table)
+	if err != nil {
+		return audited{}, err
+	}
+	facts := table.auditFacts()
+	if facts.Files, err = audit.Read(ctx, audit.Checkout(root), audit.Release{Workflows: begin}); err != nil {
+		return audited{}, err
+	}
+	return judged(s, f.checkout, facts, demand), nil
+}
+
+// workflowsIn are those of the policy's workflows that the folder has. Where it
+// has neither, both are missing.
+func workflowsIn(root *os.Root, t policyFile) (begin []string, err error) {
+	var named []string
+	for _, at := range []string{t.Build.Workflow, t.Publish.Workflow} {
+		if at == "" || slices.Contains(named, at) {
+			continue
+		}
+		named = append(named, at)
+		switch _, err := root.Stat(at); {
+		case err == nil:
+			begin = append(begin, at)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+	}
+	if begin == nil {
+		begin = named
+	}
+	return begin, nil
+}
+
+// ofRepository audits a repository on GitHub, with all that the token may see.
+func (f auditing) ofRepository(ctx context.Context, s Streams) (audited, error) {
+	table, demand, found, err := f.policyHere(ctx)
+	if err != nil {
+		return audited{}, err
+	}
+	repository := f.repository
+	if repository == "" {
+		repository = table.Publish.Repository
+	}
+	if repository == "" {
+		repository = s.Env("GITHUB_REPOSITORY")
+	}
+	if repository == "" {
+		return audited{}, usagef("name the repository: distgate audit OWNER/NAME; or a folder with --checkout")
+	}
+	client, err := auditClient(s, table)
+	if err != nil {
+		return audited{}, err
+	}
+	if !found {
+		if table, demand, err = policyThere(ctx, client, repository); err != nil {
+			return audited{}, err
+		}
+	}
+	facts, err := table.auditFacts().Look(ctx, client, repository, table.releasedBy(repository))
+	if err != nil {
+		return audited{}, err
+	}
+	return judged(s, repository, facts, demand), nil
+}
+
+// policyHere reads the policy that is named, or that lies in this folder.
+func (f auditing) policyHere(ctx context.Context) (policyFile, audit.Demand, bool, error) {
+	file := f.policy
+	if file == "" {
+		file = defaultPolicy
+	}
+	_, err := os.Stat(file)
+	if f.policy == "" && errors.Is(err, fs.ErrNotExist) {
+		return policyFile{}, audit.Demand{}, false, nil
+	}
+	table, demand, err := auditPolicy(ctx, file, inFolder(filepath.Dir(file)), true)
+	return table, demand, true, err
+}
+
+// policyThere reads the policy on the default branch of the repository.
+func policyThere(ctx context.Context, client *workflows.Client, repository string) (policyFile, audit.Demand, error) {
+	r, err := client.Repository(ctx, repository)
+	if err != nil {
+		return policyFile{}, audit.Demand{}, err
+	}
+	return auditPolicy(ctx, defaultPolicy, func(ctx context.Context, name string) ([]byte, error) {
+		return client.File(ctx, r, name)
+	}, false)
+}
+
+// auditClient asks GitHub with the token that the environment gives, or as
+// nobody. Answers are remembered, so that to look again costs little.
+func auditClient(s Streams, t policyFile) (client *workflows.Client, err error) {
+	p := policy{table: t}
+	if s.Env("GITHUB_TOKEN")+s.Env("GH_TOKEN") != "" {
+		client, err = p.github(s)
+	} else {
+		printer{s.Err}.line("warning    no GITHUB_TOKEN: only what everybody may see is seen")
+		client, err = workflows.NewPublicClient(p.api(), newSteps(s).github)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return client.Remembering(filepath.Join(cacheDir(s), "github")), nil
+}
+
+// labels are those of runners that the policy lists.
+func (t policyFile) labels() []string {
+	all := slices.Clone(t.Build.Labels)
+	for _, r := range t.Build.Runners {
+		all = append(all, r.Labels...)
+	}
+	return all
 }
 
 // decide says whether what is required holds. The text has said already what
@@ -96,134 +249,4 @@ func (a audited) decide(s Streams, format string) error {
 	p.line("%-10s by %s that the policy requires", word, plural(len(failed), "rule"))
 	p.field("rules", strings.Join(failed, ", "))
 	return shown{err}
-}
-
-// ofCheckout audits the workflow files of a folder.
-func (f auditing) ofCheckout(ctx context.Context, s Streams) (audited, error) {
-	file, named := f.policy, f.policy != ""
-	if !named {
-		file = filepath.Join(f.checkout, defaultPolicy)
-	}
-	table, demand, err := auditPolicy(ctx, file, named)
-	if err != nil {
-		return audited{}, err
-	}
-	root, err := os.OpenRoot(f.checkout)
-	if err != nil {
-		return audited{}, err
-	}
-	defer root.Close()
-	begin, err := workflowsIn(root, table)
-	if err != nil {
-		return audited{}, err
-	}
-	files, err := audit.Read(ctx, audit.Checkout(root), audit.Release{Workflows: begin})
-	if err != nil {
-		return audited{}, err
-	}
-	report := audit.Judge(audit.Facts{Files: files, Labels: table.labels()})
-	return audited{Of: f.checkout, Report: report.Waive(demand.Waivers, s.Now()), demand: demand}, nil
-}
-
-// workflowsIn are those of the policy's workflows that the folder has: of the
-// build, of publishing, or both. Where it has neither, both are missing.
-func workflowsIn(root *os.Root, t policyFile) (begin []string, err error) {
-	var named []string
-	for _, at := range []string{t.Build.Workflow, t.Publish.Workflow} {
-		if at == "" || slices.Contains(named, at) {
-			continue
-		}
-		named = append(named, at)
-		switch _, err := root.Stat(at); {
-		case err == nil:
-			begin = append(begin, at)
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
-		}
-	}
-	if begin == nil {
-		begin = named
-	}
-	return begin, nil
-}
-
-// labels are those of runners that the policy lists.
-func (t policyFile) labels() []string {
-	all := slices.Clone(t.Build.Labels)
-	for _, r := range t.Build.Runners {
-		all = append(all, r.Labels...)
-	}
-	return all
-}
-
-func (a audited) show(s Streams, format string) error {
-	if format == "json" {
-		return emit(s.Out, a)
-	}
-	printer{s.Out}.audited(a)
-	return nil
-}
-
-// verdicts are in the order in which they are shown.
-var verdicts = []audit.Verdict{audit.Broken, audit.CannotSee, audit.IsWaived, audit.Question, audit.DoesNotApply, audit.Holds}
-
-// audited writes what is wrong first, with all that there is to know of it, and
-// what is in order last, in a line each.
-func (p printer) audited(a audited) {
-	number := map[audit.Verdict]int{}
-	for _, answer := range a.Report.Answers {
-		number[answer.Verdict]++
-	}
-	p.line("audited    %s: %s broken, %d cannot be seen, %d hold", a.Of, plural(number[audit.Broken], "rule"), number[audit.CannotSee],
-		number[audit.Holds])
-	for _, verdict := range verdicts {
-		for _, answer := range a.Report.Answers {
-			if answer.Verdict == verdict {
-				p.answer(answer, slices.Contains(a.demand.Require, answer.Rule.ID))
-			}
-		}
-	}
-	p.line("distgate explain RULE tells why a rule is there, and what to do")
-}
-
-// maxPlaces is how many places of one rule the text shows.
-const maxPlaces = 8
-
-func (p printer) answer(a audit.Answer, required bool) {
-	word := map[audit.Verdict]string{audit.CannotSee: "not seen", audit.DoesNotApply: "no matter"}[a.Verdict]
-	if word == "" {
-		word = string(a.Verdict)
-	}
-	p.line("%-10s %s", word, string(a.Rule.ID))
-	if a.Verdict == audit.Holds || a.Verdict == audit.DoesNotApply {
-		return
-	}
-	want := a.Rule.Title
-	if required {
-		want += " (required)"
-	}
-	if a.Verdict == audit.Question {
-		p.field("is it so?", want)
-		return
-	}
-	p.field("wanted", want)
-	for i, spot := range a.Spots {
-		if i == maxPlaces {
-			p.field("at", fmt.Sprintf("%d more; --format json lists all", len(a.Spots)-i))
-			break
-		}
-		p.field("at", spot.Place()+"  "+spot.Got)
-	}
-	for i, gap := range a.Gaps {
-		if i == maxPlaces {
-			break
-		}
-		p.field("unseen", gap.Text())
-	}
-	for _, w := range a.Waived {
-		p.field("waived", fmt.Sprintf("%s  %s, until %s: %s", w.Place(), w.Got, w.Until, w.Reason))
-	}
-	if a.Verdict == audit.Broken {
-		p.field("next", a.Rule.Fix)
-	}
 }

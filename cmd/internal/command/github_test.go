@@ -16,7 +16,7 @@ import (
 // withGitHub adds to a story's commands what people do on GitHub.
 func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
-		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch, "push": push,
+		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch, "push": push, "administrator": administrator,
 	})
 	return withSource(commands)
 }
@@ -49,6 +49,11 @@ func rerun(ts *testscript.TestScript, _ bool, args []string) {
 func token(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("GITHUB_TOKEN", inWorld(ts).GitHub().AccessToken(githubtest.Access{User: args[0],
 		Permissions: map[string]string{"actions": "read", "contents": "read", "deployments": "write"}}))
+}
+
+// administrator: the following commands run with the token of who sees everything.
+func administrator(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("GITHUB_TOKEN", inWorld(ts).AdminToken())
 }
 
 // behave HOW…: GitHub does what nobody knows whether it does.

@@ -1,11 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/distgate/distgate/staging/rule"
 	"github.com/distgate/distgate/workflows/audit"
@@ -14,6 +17,8 @@ import (
 // auditTable is what the repository that releases must keep.
 type auditTable struct {
 	Require []string     `toml:"require"` // rules of the audit; without the table, those that break the gate
+	Admins  int          `toml:"admins"`  // at most
+	Writers int          `toml:"writers"` // at most, administrators among them
 	Waive   []waiveTable `toml:"waive"`
 }
 
@@ -48,8 +53,8 @@ func (t auditTable) demand(file string) (audit.Demand, error) {
 // auditPolicy reads of a policy what an audit needs. It asks nobody for roots,
 // since nothing is verified by them. Where there is no file, and none was named,
 // the demand is what a policy starts with.
-func auditPolicy(ctx context.Context, file string, named bool) (policyFile, audit.Demand, error) {
-	p := policy{file: file, from: inFolder(filepath.Dir(file))}
+func auditPolicy(ctx context.Context, file string, from policySource, named bool) (policyFile, audit.Demand, error) {
+	p := policy{file: file, from: from}
 	raw, err := p.read(ctx, filepath.Base(file))
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		d, err := auditTable{}.demand(file)
@@ -66,4 +71,29 @@ func auditPolicy(ctx context.Context, file string, named bool) (policyFile, audi
 		err = usageError{err}
 	}
 	return p.table, d, err
+}
+
+// auditFacts are what the policy says to an audit.
+func (t policyFile) auditFacts() audit.Facts {
+	f := audit.Facts{Labels: t.labels(), Refs: t.Publish.Refs, Solo: t.Approval.People == "solo",
+		Limits: audit.Limits{Admins: t.Audit.Admins, Writers: t.Audit.Writers}}
+	for name, index := range t.Index {
+		f.Environments = append(f.Environments, cmp.Or(index.Environment, name))
+	}
+	slices.Sort(f.Environments)
+	f.Environments = slices.Compact(f.Environments)
+	return f
+}
+
+// releasedBy are the policy's workflows that are of a repository: of the build,
+// of publishing, or both.
+func (t policyFile) releasedBy(repository string) (r audit.Release) {
+	for _, row := range []struct{ repository, workflow string }{
+		{t.Build.Repository, t.Build.Workflow}, {cmp.Or(t.Publish.Repository, t.Build.Repository), t.Publish.Workflow},
+	} {
+		if strings.EqualFold(row.repository, repository) && row.workflow != "" && !slices.Contains(r.Workflows, row.workflow) {
+			r.Workflows = append(r.Workflows, row.workflow)
+		}
+	}
+	return r
 }

@@ -328,3 +328,6 @@ func escaped(s string) string {
 	}
 	return strings.NewReplacer("www.", "www&#46;", "://", "&#58;//").Replace(b.String())
 }
+
+// Cell is text from outside in a cell of a table of Markdown.
+func Cell(s string) string { return escaped(s) }

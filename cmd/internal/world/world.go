@@ -125,6 +125,7 @@ func (w *World) populate() {
 		}
 	}
 	w.github.PutEnvironment(gate)
+	w.putAudited()
 }
 
 // commit puts files on the main branch of the release repository, beside the
