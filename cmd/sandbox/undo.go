@@ -19,6 +19,11 @@ what the index offers, and holds it against the receipts.`, (*demo).stolen},
 No token can yank on PyPI, so distgate has no button either. It says where the
 button is, what to paste there, and what that does to users; and it writes down
 that this version was taken back.`, (*demo).takeBack},
+
+		{"11. Is the repository itself locked down?", `
+The gate is as strong as the repository that it runs in. audit judges workflows
+and settings, rule by rule: of a repository that began in an afternoon, and of
+one that keeps what Astral and numpy published. Here are its first lines.`, (*demo).audited},
 	}
 }
 

@@ -2,10 +2,12 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,7 +51,7 @@ func TestWhatInitWritesHolds(t *testing.T) {
 				if a.Rule.ID == "publish-does-more" && a.Verdict != audit.Holds {
 					t.Errorf("the job that publishes is not known as one: %s", a.Verdict)
 				}
-				if a.Verdict == audit.Broken || a.Verdict == audit.CannotSee && a.Rule.Looks == audit.InWorkflow {
+				if a.Rule.Looks == audit.InWorkflow && (a.Verdict == audit.Broken || a.Verdict == audit.CannotSee) {
 					t.Errorf("%s: %s %v %v", a.Rule.ID, a.Verdict, a.Spots, a.Gaps)
 				}
 			}
@@ -58,4 +60,31 @@ func TestWhatInitWritesHolds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The README says of every practice which rules answer it, or why none can.
+func TestReadmeNamesEveryPractice(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range audit.Sources() {
+		for _, p := range source.Practices {
+			if row := practiceRow(p); !strings.Contains(string(readme), row) {
+				t.Errorf("the README does not have this row:\n%s", row)
+			}
+		}
+	}
+}
+
+func practiceRow(p audit.Practice) string {
+	var rules []string
+	for _, id := range p.Rules {
+		rules = append(rules, "`"+string(id)+"`")
+	}
+	answer := strings.Join(rules, ", ")
+	if p.None != "" {
+		answer = "no rule: " + p.None
+	}
+	return fmt.Sprintf("| %s | %s | %s |\n", p.ID, p.Title, answer)
 }
