@@ -114,12 +114,12 @@ func (f voteFlags) seen() (ids []rule.ID) {
 
 // acknowledged demands, before anything is signed, what would be demanded of the
 // vote: that every finding to look at was seen.
-func (f voteFlags) acknowledged(review approval.Review, decision approval.Decision) error {
+func (f voteFlags) acknowledged(review looked, decision approval.Decision) error {
 	if decision != approval.Approve || f.statement != "" {
 		return nil
 	}
 	var flags []string
-	for _, id := range review.Unseen(f.seen()) {
+	for _, id := range review.unseen(f.seen()) {
 		flags = append(flags, "--acknowledge "+string(id))
 	}
 	if len(flags) > 0 {
@@ -142,12 +142,12 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 	if err := r.withdrawn(ctx, s); err != nil && decision == approval.Approve {
 		return err
 	}
-	review, err := approval.Show(r.staged, r.policy.approval)
+	review, err := r.look(ctx, s)
 	if err != nil {
-		return policyFault(err)
+		return err
 	}
-	if decision == approval.Approve {
-		if err := r.explained(ctx, s); err != nil {
+	if decision == approval.Approve && r.policy.wantsMatch() {
+		if err := review.match.Err(); err != nil {
 			return err
 		}
 	}
@@ -186,7 +186,7 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 }
 
 // writeVote shows the release and writes the statement, for ssh-keygen to sign.
-func (r release) writeVote(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, f voteFlags) error {
+func (r release) writeVote(ctx context.Context, s Streams, review looked, decision approval.Decision, f voteFlags) error {
 	statement, err := r.statement(ctx, s, review, decision, f)
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func (r release) writeVote(ctx context.Context, s Streams, review approval.Revie
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	printer{s.Err}.review(review, r.policy.address(r.index).Upload)
+	review.show(printer{s.Err}, r.policy.address(r.index).Upload)
 	p := printer{s.Out}
 	p.line("written    %s", f.write)
 	p.field("release", r.staged.Digest().String())
@@ -214,7 +214,7 @@ func (r release) writeVote(ctx context.Context, s Streams, review approval.Revie
 
 // signed makes the vote's record, with the key or from what was signed
 // elsewhere.
-func (r release) signed(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, f voteFlags) (staging.Record, error) {
+func (r release) signed(ctx context.Context, s Streams, review looked, decision approval.Decision, f voteFlags) (staging.Record, error) {
 	if f.statement != "" {
 		return readVote(f)
 	}
@@ -240,7 +240,7 @@ func (r release) signed(ctx context.Context, s Streams, review approval.Review, 
 
 // statement is the vote, which names the rejections that stand: an approval
 // takes back its signer's own.
-func (r release) statement(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, f voteFlags) ([]byte, error) {
+func (r release) statement(ctx context.Context, s Streams, review looked, decision approval.Decision, f voteFlags) ([]byte, error) {
 	records, _, err := r.store.Records(ctx, r.staged.Digest(), approval.RecordKind)
 	if err != nil {
 		return nil, err
@@ -302,9 +302,9 @@ func readVote(f voteFlags) (staging.Record, error) {
 
 // confirmVote shows what the person is about to vote for and asks, on a terminal.
 // Elsewhere the whole digest on the command line is the decision.
-func (r release) confirmVote(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, who string) error {
+func (r release) confirmVote(ctx context.Context, s Streams, review looked, decision approval.Decision, who string) error {
 	p := printer{s.Err}
-	p.review(review, r.policy.address(r.index).Upload)
+	review.show(p, r.policy.address(r.index).Upload)
 	if !s.Terminal {
 		return nil
 	}

@@ -18,7 +18,7 @@ import (
 // voteInRun votes by a review of the environment that a run waits for, as the
 // person whose token it is. The release was opened and proven here; the run must
 // be one that the policy would let publish, and the vote one that would count.
-func (r release) voteInRun(ctx context.Context, s Streams, review approval.Review, decision approval.Decision, f voteFlags) error {
+func (r release) voteInRun(ctx context.Context, s Streams, review looked, decision approval.Decision, f voteFlags) error {
 	publisher, err := r.policy.publisher(r.index)
 	if err != nil {
 		return err

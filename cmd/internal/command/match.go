@@ -75,10 +75,15 @@ func (r release) trace(ctx context.Context, f attest.Verified, matcher *approval
 	})
 }
 
+// wantsMatch tells whether the policy refuses what the source does not explain.
+func (p policy) wantsMatch() bool {
+	return p.table.Source != nil && p.table.Source.Unexplained == demanded
+}
+
 // explained refuses a release whose members the source does not explain, where
 // the policy wants that.
 func (r release) explained(ctx context.Context, s Streams) error {
-	if t := r.policy.table.Source; t == nil || t.Unexplained != demanded {
+	if !r.policy.wantsMatch() {
 		return nil
 	}
 	m, err := r.match(ctx, s)

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
 )
 
 func newReview(s Streams) *cobra.Command {
@@ -37,14 +39,10 @@ are the job's summary too.`,
 			if err != nil {
 				return err
 			}
-			review, err := approval.Show(r.staged, r.policy.approval)
-			if err != nil {
-				return policyFault(err)
-			}
 			if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
 				return err
 			}
-			changes, err := r.changes(c.Context())
+			l, err := r.look(c.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -52,23 +50,19 @@ are the job's summary too.`,
 			if err != nil {
 				return err
 			}
-			match, err := r.match(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			facts, err := r.report(c.Context(), s, html, &changes, match)
+			facts, err := r.report(c.Context(), s, html, &l.changes, l.match)
 			if err != nil {
 				return err
 			}
 			if f.json {
-				return emit(s.Out, reviewed{review, changes, match, again})
+				return emit(s.Out, reviewed{l.Review, l.changes, l.match, again})
 			}
 			p := printer{s.Out}
 			p.top(facts.Head())
-			p.review(review, r.policy.address(r.index).Upload)
+			p.review(l.Review, r.policy.address(r.index).Upload)
 			p.inside(facts)
-			p.match(match)
-			p.changes(changes)
+			p.match(l.match)
+			p.changes(l.changes)
 			p.rebuilt(again)
 			return r.showStanding(c.Context(), s)
 		},
@@ -87,6 +81,45 @@ type reviewed struct {
 	Changes approval.Changes  `json:"changes"`
 	Match   approval.Match    `json:"match"`
 	Rebuild *approval.Rebuild `json:"rebuild,omitempty"`
+}
+
+// looked is what a person is shown before voting: the facts of the release, and
+// what the index and GitHub say beside them.
+type looked struct {
+	approval.Review
+	changes approval.Changes
+	match   approval.Match
+}
+
+func (r release) look(ctx context.Context, s Streams) (l looked, err error) {
+	if l.Review, err = approval.Show(r.staged, r.policy.approval); err != nil {
+		return l, policyFault(err)
+	}
+	if l.changes, err = r.changes(ctx); err != nil {
+		return l, err
+	}
+	l.match, err = r.match(ctx, s)
+	return l, err
+}
+
+// unseen are the rules of findings to look at that are not said to be seen. Those
+// of the files are asked for again where votes are counted; an index can say
+// otherwise by then, so that what it says is asked for here alone.
+func (l looked) unseen(seen []rule.ID) []rule.ID {
+	ids := l.Unseen(seen)
+	for _, f := range slices.Concat(l.changes.Findings, l.match.Findings) {
+		if f.Severity == rule.Look && !slices.Contains(seen, f.Rule) {
+			ids = append(ids, f.Rule)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (l looked) show(p printer, upload string) {
+	p.review(l.Review, upload)
+	p.match(l.match)
+	p.changes(l.changes)
 }
 
 // review shows the facts: what goes where, who built it and whose word for that
