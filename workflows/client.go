@@ -153,6 +153,8 @@ type question struct {
 	about string // the repository, "owner/name"
 	sends bool   // the answer is where else to go
 	body  any    // of a question that is posted; it changes nothing, so it can be asked again
+
+	method string // "" is GET, or POST of a body
 }
 
 // answer is what the API said: a body, or where to go.
@@ -197,6 +199,9 @@ func (c *Client) once(ctx context.Context, q question) (answer, error) {
 	method := http.MethodGet
 	if q.body != nil {
 		method = http.MethodPost
+	}
+	if q.method != "" {
+		method = q.method
 	}
 	request, err := gh.NewRequest(method, path, q.body)
 	if err != nil {

@@ -25,7 +25,7 @@ type description struct{ paths map[string]*openapi3.PathItem }
 var undescribed = []string{
 	"/users/{user}", "/user", "/user/{id}", "/orgs/{org}", "/orgs/{org}/teams/{team}/members",
 	"/repos/{owner}/{repo}/git/commits/{sha}", "/repos/{owner}/{repo}/git/blobs/{sha}",
-	"/repos/{owner}/{repo}/git/trees/{path}",
+	"/repos/{owner}/{repo}/git/trees/{path}", "/repos/{owner}/{repo}/issues", "/repos/{owner}/{repo}/issues/{number}",
 	"/repos/{owner}/{repo}/actions/permissions", "/repos/{owner}/{repo}/actions/permissions/workflow",
 	"/repos/{owner}/{repo}/actions/permissions/fork-pr-contributor-approval", "/repos/{owner}/{repo}/actions/runners",
 	"/repos/{owner}/{repo}/actions/secrets", "/repos/{owner}/{repo}/actions/organization-secrets",

@@ -91,6 +91,7 @@ type GitHub struct {
 	protected map[string]bool             // by repository's id and branch
 	rulesets  []Ruleset
 	releases  []Release
+	issues    []Issue
 
 	settings      map[int64]Settings      // by repository's id
 	organizations map[string]Organization // by name, in lower case

@@ -92,7 +92,30 @@ func (s Setup) Write() ([]File, error) {
 		return nil, err
 	}
 	policy, err := execute("distgate.toml.tmpl", s)
-	return []File{{s.Workflow, workflow}, {Policy, policy}}, err
+	if err != nil {
+		return nil, err
+	}
+	return []File{{s.Workflow, workflow}, {Policy, policy}}, nil
+}
+
+// Afterwards are the workflows for what comes after a release: one that watches the
+// index, and one that takes a release back. They are for releases that are kept in
+// a registry: where they are handed on as artifacts, no later run knows of them.
+func (s Setup) Afterwards() (files []File, err error) {
+	if s.Registry == "" {
+		return nil, nil
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"watch.yml", "withdraw.yml"} {
+		text, err := execute(name+".tmpl", s)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{".github/workflows/" + name, text})
+	}
+	return files, nil
 }
 
 // Name is the project, as a comment has it.

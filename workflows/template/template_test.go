@@ -130,6 +130,59 @@ func judge(t *testing.T, name string, j job) {
 	}
 }
 
+// What comes after a release is locked down alike, and written only where a later
+// run can know of it.
+func TestWhatComesAfterwardsIsLockedDown(t *testing.T) {
+	s := setups()["registry"]
+	files, err := s.Afterwards()
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	want := map[string]map[string]string{
+		"watch":    {"actions": "read", "contents": "read", "issues": "write", "packages": "read"},
+		"withdraw": {"actions": "read", "contents": "read", "id-token": "write", "packages": "write"},
+	}
+	raw, err := os.ReadFile("../../action.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a struct{ Inputs map[string]map[string]any }
+	if err := yaml.Unmarshal(raw, &a); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		lint(t, f.Path, f.Text)
+		var w struct {
+			Permissions map[string]string
+			Jobs        map[string]job
+		}
+		if err := yaml.Unmarshal(f.Text, &w); err != nil {
+			t.Fatal(err)
+		}
+		if w.Permissions == nil || len(w.Permissions) > 0 || len(w.Jobs) != 1 {
+			t.Errorf("%s: %+v", f.Path, w)
+		}
+		for name, j := range w.Jobs {
+			if diff := cmp.Diff(want[name], j.Permissions); diff != "" {
+				t.Errorf("job %s: %s", name, diff)
+			}
+			for _, step := range j.Steps {
+				for input := range step.With {
+					if _, ok := a.Inputs[input]; step.Uses == action && !ok {
+						t.Errorf("%s: the action has no input %s", name, input)
+					}
+				}
+				if step.Run != "" {
+					t.Errorf("job %s runs %s", name, step.Run)
+				}
+			}
+		}
+	}
+	if files, err := setup().Afterwards(); err != nil || len(files) != 0 {
+		t.Errorf("without a registry: %d files, %v", len(files), err)
+	}
+}
+
 // TestTheActionIsCalledAsItIs holds what the workflows say to distgate's own
 // action.yml, and that to what it promises.
 func TestTheActionIsCalledAsItIs(t *testing.T) {

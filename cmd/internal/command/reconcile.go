@@ -21,6 +21,7 @@ import (
 func newReconcile(s Streams) *cobra.Command {
 	var f shared
 	var index string
+	var issue bool
 	c := &cobra.Command{
 		Use:   "reconcile [VERSION…]",
 		Short: "Hold what the index offers against what was released",
@@ -49,12 +50,40 @@ a GITHUB_TOKEN. No file is downloaded. It ends with 1 if anything does not agree
 			if err != nil {
 				return err
 			}
+			if issue {
+				if err := w.keepIssue(c.Context(), s, result); err != nil {
+					return err
+				}
+			}
 			return result.show(s, f)
 		},
 	}
 	f.bind(c)
 	c.Flags().StringVar(&index, "index", "", "the index, a `NAME` in the policy, where there are several")
+	c.Flags().BoolVar(&issue, "issue", false, "in a job, keep one open issue in its repository while anything does not agree")
 	return c
+}
+
+// keepIssue opens or changes the one issue of this job's repository that says what
+// does not agree, or closes it where all does.
+func (w watch) keepIssue(ctx context.Context, s Streams, r reconciled) error {
+	repository := s.Env("GITHUB_REPOSITORY")
+	if s.Env("GITHUB_ACTIONS") != "true" || repository == "" {
+		return usagef("--issue is for a job on GitHub: an issue of a person's would be changed by whoever else keeps one")
+	}
+	client, err := w.policy.github(s)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if r.Err() != nil {
+		r.text(printer{&text})
+	}
+	url, err := client.KeepIssue(ctx, repository, "distgate: "+w.policy.project+" on "+w.index+" is not what was released", text.String())
+	if err == nil && url != "" {
+		printer{s.Err}.line("issue      %s", url)
+	}
+	return err
 }
 
 func parseVersions(args []string) (versions []dist.Version, err error) {
@@ -253,9 +282,6 @@ func (r reconciled) show(s Streams, f shared) error {
 	} else {
 		r.text(printer{s.Out})
 	}
-	if no := (rule.Refusals)(nil); errors.As(err, &no) && len(r.Refused) == 0 && !f.json {
-		printer{s.Out}.refusals(no)
-	}
 	if err != nil {
 		return shown{err}
 	}
@@ -276,8 +302,10 @@ func (r reconciled) text(p printer) {
 			p.field("yanked", v.Yanked)
 		}
 	}
-	p.refusals(r.Refused)
-	p.line("%s on index %s, %s not in agreement", plural(len(r.Versions), "version"), r.Index, plural(len(r.Refused), "thing"))
+	var no rule.Refusals
+	_ = errors.As(r.Err(), &no)
+	p.refusals(no)
+	p.line("%s on index %s, %s not in agreement", plural(len(r.Versions), "version"), r.Index, plural(len(no), "thing"))
 	if r.Before > 0 {
 		p.field("before", plural(r.Before, "file")+" from before the day that [reconcile] since names, not compared")
 	}

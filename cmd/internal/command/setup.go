@@ -176,6 +176,11 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 	if err != nil {
 		return usageError{err}
 	}
+	after, err := s.Afterwards()
+	if err != nil {
+		return usageError{err}
+	}
+	files = append(after, files...)
 	for i, file := range files {
 		was, err := repo.read(file.Path)
 		switch {
@@ -228,7 +233,7 @@ func (b *beginning) tell(s template.Setup, policy template.File) {
 }
 
 // guarded are what a change of the gate is a change of.
-var guarded = []string{"/.github/", "/distgate.toml", "/allowed_signers"}
+var guarded = []string{"/.github/", "/distgate.toml", "/allowed_signers", "/withdrawn.toml"}
 
 // owners adds to CODEOWNERS who must look at a change of the gate. The last
 // pattern that fits a file counts, so they stand at the end.

@@ -99,6 +99,7 @@ func TestStories(t *testing.T) {
 			"yankable":  yankable,
 			"runs":      runs,
 			"rehearsal": rehearsal,
+			"issues":    issues,
 		}),
 	})
 }
@@ -152,6 +153,8 @@ func job(ts *testscript.TestScript, _ bool, args []string) {
 	case "publish":
 	case "rehearsal":
 		claims.Environment = world.TestEnvironment
+	case "watch":
+		claims.Environment = ""
 	case "withdraw":
 		claims = inWorld(ts).WithdrawJob()
 	case "self-hosted":
@@ -236,6 +239,18 @@ func yank(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	ts.Check(index.Yank(world.Project, args[0], strings.Join(args[1:], " ")))
+}
+
+// issues PATTERN: the issues of the release repository are like this, each as
+// AUTHOR STATE: TITLE and its text.
+func issues(ts *testscript.TestScript, _ bool, args []string) {
+	var all strings.Builder
+	for _, i := range inWorld(ts).GitHub().Issues(world.ReleaseRepository) {
+		fmt.Fprintf(&all, "%s %s: %s\n%s\n", i.Author, i.State, i.Title, i.Body)
+	}
+	if !regexp.MustCompile(args[0]).MatchString(all.String()) {
+		ts.Fatalf("no match for %q in\n%s", args[0], all.String())
+	}
 }
 
 // rehearsal: there is an index to rehearse on, and the policy names it.

@@ -79,7 +79,7 @@ func (w *World) Env(job githubtest.Claims) []string {
 		"GITHUB_API_URL=" + w.at.github,
 		"GITHUB_REPOSITORY=" + job.Repository,
 		"GITHUB_RUN_ID=" + job.RunID,
-		"GITHUB_TOKEN=" + w.github.AccessToken(githubtest.Access{Permissions: map[string]string{"actions": "read", "contents": "read"}}),
+		"GITHUB_TOKEN=" + w.github.AccessToken(githubtest.Access{Permissions: map[string]string{"actions": "read", "contents": "read", "issues": "write"}}),
 	}
 }
 
