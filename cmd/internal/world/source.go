@@ -45,6 +45,7 @@ tag = "v{version}"
 tagged = "before"
 signed = true
 branches = ["main"]
+generated = ["widget/_platform.py"]       # what the build makes: the source cannot have it
 `, Repository, id)
 }
 
