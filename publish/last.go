@@ -2,53 +2,55 @@ package publish
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging"
-	"github.com/distgate/distgate/staging/dist"
 )
 
 // Last is a release that a receipt says was published.
 type Last struct {
 	staging.Release
 	Believed bool // the publisher of today's policy signed the receipt
+	at       time.Time
 }
 
-// LastPublished finds the release of the same project and index, other than m's
-// own, that was published last, by the receipts in the store: by the newest one
-// that is believed, or if none is, the highest version that has any. It has no
-// digest where the store knows of none, which proves nothing.
+// LastPublished finds the release, other than own, that was published last and
+// counts, by the receipts in the store. Under which name an index has it is not
+// asked, since a policy gives those: a receipt that is believed was signed by the
+// same job. If none is, it is the highest version of the project that has any. It
+// has no digest where the store knows of none, which proves nothing.
 func LastPublished(
-	ctx context.Context, store *staging.Store, m staging.Manifest, p Publisher, v *attest.Verifier,
-) (last Last, err error) {
+	ctx context.Context, store *staging.Store, own staging.Release, p Publisher, v *attest.Verifier,
+	counts func(context.Context, staging.Release) (bool, error),
+) (Last, error) {
 	releases, _, err := store.Releases(ctx)
 	if err != nil {
 		return Last{}, err
 	}
-	var at time.Time
-	for _, r := range releases { // by version
-		if r.Manifest.Project != m.Project || r.Manifest.Index != m.Index || sameVersion(r.Manifest.Version, m.Version) {
+	var list []Last
+	for _, r := range slices.Backward(releases) { // by version
+		if r.Digest == own.Digest {
 			continue
 		}
 		believed, refused, err := Receipts(ctx, store, r, p, v)
 		if err != nil {
 			return Last{}, err
 		}
-		if len(believed) == 0 && len(refused) > 0 && !last.Believed {
-			last = Last{Release: r}
-		}
-		for _, b := range believed {
-			if !last.Believed || b.Receipt.Confirmed.After(at) {
-				last, at = Last{Release: r, Believed: true}, b.Receipt.Confirmed
-			}
+		if n := len(believed); n > 0 { // by time
+			list = append(list, Last{r, true, believed[n-1].Receipt.Confirmed})
+		} else if len(refused) > 0 && r.Manifest.Project == own.Manifest.Project {
+			list = append(list, Last{Release: r})
 		}
 	}
-	return last, nil
-}
-
-func sameVersion(a, b string) bool {
-	v, errV := dist.ParseVersion(a)
-	w, errW := dist.ParseVersion(b)
-	return a == b || errV == nil && errW == nil && v.Equal(w)
+	slices.SortStableFunc(list, func(a, b Last) int {
+		return b.at.Compare(a.at) // one that is not believed has no time
+	})
+	for _, last := range list {
+		if ok, err := counts(ctx, last.Release); ok || err != nil {
+			return last, err
+		}
+	}
+	return Last{}, nil
 }

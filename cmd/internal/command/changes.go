@@ -12,7 +12,6 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/distgate/distgate/approval"
-	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -39,11 +38,7 @@ func (r release) changes(ctx context.Context) (approval.Changes, error) {
 // policyChange compares the policy with that of the release that was published
 // last.
 func (r release) policyChange(ctx context.Context, c *approval.Changes) error {
-	publisher, err := r.policy.publisher(r.index)
-	if err != nil {
-		return err
-	}
-	last, err := publish.LastPublished(ctx, r.store, r.staged.Manifest(), publisher, r.policy.verifier)
+	last, err := r.last(ctx)
 	if err != nil {
 		return err
 	}
