@@ -49,7 +49,7 @@ var library = map[string][]string{
 	"github.com/google/go-github":     {"workflows", "workflows/audit"},
 	"github.com/rhysd/actionlint":     {"workflows", "workflows/audit"},
 	"github.com/spf13/cobra":          {"cmd/internal/command", "cmd/sandbox"},
-	"github.com/pelletier/go-toml":    {"cmd/internal/command"},
+	"github.com/pelletier/go-toml":    {"cmd/internal/command", "cmd/sandbox"},
 	"go.yaml.in/yaml":                 {"workflows", "workflows/audit", "workflows/template"},
 }
 

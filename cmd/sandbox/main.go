@@ -3,6 +3,7 @@
 //	go run ./cmd/sandbox demo     plays a whole release, and attacks on it
 //	go run ./cmd/sandbox serve    keeps the world up, for commands typed by hand
 //	go run ./cmd/sandbox rehearse RELEASE    plays the upload of a staged release
+//	go run ./cmd/sandbox try DIR VERSION     plays a release from one's own repository
 //
 // All start a GitHub, a Sigstore and a package index on addresses of this
 // machine (package world), and a small Python project whose people release it
@@ -32,11 +33,14 @@ func main() {
 const usage = `usage: sandbox demo [--ask]
        sandbox serve
        sandbox rehearse RELEASE
+       sandbox try [--index NAME] DIR VERSION
 
 demo      plays a release from the build to pip install, and what must not pass;
           with --ask you approve it yourself
 serve     keeps the world up until Ctrl-C, and prints what to try by hand
 rehearse  plays the vote on a release of this folder's store, and its upload
+try       plays a release of VERSION from the release repository in DIR, by its
+          own policy; the files have the expected names and next to nothing inside
 `
 
 // The exit codes.
@@ -78,7 +82,8 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 	}
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	play, ask := serve, false
+	play, ask, index := serve, false, ""
+	takes := map[string]int{"rehearse": 1, "try": 2}
 	switch args[0] {
 	case "serve":
 	case "demo":
@@ -86,6 +91,11 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 		play = func(ctx context.Context, s command.Streams) error { return playDemo(ctx, s, ask) }
 	case "rehearse":
 		play = func(ctx context.Context, s command.Streams) error { return rehearse(ctx, s, flags.Arg(0)) }
+	case "try":
+		flags.StringVar(&index, "index", "", "")
+		play = func(ctx context.Context, s command.Streams) error {
+			return tryRelease(ctx, s, flags.Arg(0), flags.Arg(1), index)
+		}
 	case "help", "-h", "--help":
 		return nil, flag.ErrHelp
 	default:
@@ -94,10 +104,13 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 	if err := flags.Parse(args[1:]); err != nil {
 		return nil, err
 	}
-	if args[0] == "rehearse" && flags.NArg() != 1 {
+	switch want := takes[args[0]]; {
+	case flags.NArg() == want:
+	case args[0] == "rehearse":
 		return nil, errors.New("rehearse takes one release")
-	}
-	if flags.NArg() > 0 && args[0] != "rehearse" {
+	case args[0] == "try":
+		return nil, errors.New("try takes a folder and a version")
+	default:
 		return nil, fmt.Errorf("%s takes no arguments", args[0])
 	}
 	if ask && !s.Terminal {

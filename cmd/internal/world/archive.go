@@ -10,24 +10,35 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
 
 // wheel makes the wheel for one tag, such as "py3-none-any".
 func wheel(version, tag string) (File, error) {
-	name := Project + "-" + version
+	name := Project + "-" + version + "-" + tag + ".whl"
+	raw, err := zipped(recorded(wheelOf(version, tag)))
+	return File{name, raw}, describe(name, err)
+}
+
+// wheelOf is what is in a wheel, but for RECORD.
+func wheelOf(version, tag string) []member {
 	platform := tag[strings.LastIndex(tag, "-")+1:]
-	info := name + ".dist-info/"
-	members := append(module(version, platform),
+	info := Project + "-" + version + ".dist-info/"
+	return append(module(version, platform),
 		member{info + "METADATA", metadata(version)},
 		member{info + "WHEEL", fmt.Sprintf(wheelFile, platform == "any", tag)},
 		member{info + "entry_points.txt", entryPoints},
 		member{info + "licenses/LICENSE", license},
 	)
-	members = append(members, member{info + "RECORD", record(members, info+"RECORD")})
-	raw, err := zipped(members)
-	return File{name + "-" + tag + ".whl", raw}, describe(name+"-"+tag+".whl", err)
+}
+
+// recorded adds RECORD, beside METADATA.
+func recorded(members []member) []member {
+	at := slices.IndexFunc(members, func(m member) bool { return strings.HasSuffix(m.path, ".dist-info/METADATA") })
+	self := strings.TrimSuffix(members[at].path, "METADATA") + "RECORD"
+	return append(members, member{self, record(members, self)})
 }
 
 const wheelFile = `Wheel-Version: 1.0
@@ -81,14 +92,18 @@ func zipped(members []member) ([]byte, error) {
 // sdist makes the source distribution (PEP 625).
 func sdist(version string) (File, error) {
 	name := Project + "-" + version
-	members := append([]member{
+	raw, err := tarred(name+"/", sdistOf(version))
+	return File{name + ".tar.gz", raw}, describe(name+".tar.gz", err)
+}
+
+// sdistOf is what is in an sdist, below its folder.
+func sdistOf(version string) []member {
+	return append([]member{
 		{"PKG-INFO", metadata(version)},
 		{"pyproject.toml", pyproject(version)},
 		{"README.md", readme},
 		{"LICENSE", license},
 	}, module(version, "any")...)
-	raw, err := tarred(name+"/", members)
-	return File{name + ".tar.gz", raw}, describe(name+".tar.gz", err)
 }
 
 // tarred puts the members into one folder of a gzipped tar file, uncompressed as

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distgate/distgate/cmd/internal/world"
+	"github.com/distgate/distgate/staging/dist"
+)
+
+// ownPolicy is what a trial takes from distgate.toml. Whether the rest of it is
+// right says distgate.
+type ownPolicy struct {
+	Project        string
+	Build, Publish jobTable
+	Source         sourceTable
+	Files          fileSet
+	Series         map[string]fileSet
+	Index          map[string]struct{ Environment string }
+	People         map[string][]string
+	Approval       struct {
+		Need  int
+		Roads []string
+	}
+}
+
+// jobTable is [build] or [publish].
+type jobTable struct {
+	Repository, Workflow    string
+	RepositoryID            string `toml:"repository-id"`
+	OwnerID                 string `toml:"owner-id"`
+	Refs, Labels, Artifacts []string
+}
+
+type sourceTable struct {
+	Repository   string
+	RepositoryID string `toml:"repository-id"`
+	Tag          string
+	Branches     []string
+}
+
+type fileSet struct {
+	Sdist                          bool
+	Python, Platform, Except, Also []string
+}
+
+// plan is the release of the version that the policy describes.
+func (p ownPolicy) plan(version, index string) (r world.Trial, err error) {
+	v, err := dist.ParseVersion(version)
+	if err != nil {
+		return r, err
+	}
+	version = v.String()
+	r = world.Trial{Project: p.Project, Version: version, Environment: p.Index[index].Environment,
+		Labels: append(p.Build.Labels, "ubuntu-latest"), Artifacts: p.Build.Artifacts,
+		People: map[string]int64{}, Names: p.set(version).names(p.Project, version)}
+	if len(p.Build.Refs) == 0 || len(p.Publish.Refs) == 0 || len(p.People) == 0 || r.Environment == "" {
+		return r, errors.New("distgate.toml: want build.refs, publish.refs, [people] and an index with its " +
+			"environment; fill them in first")
+	}
+	r.Build, r.Publish = p.Build.role(version), p.Publish.role(version)
+	p.source(&r)
+	for id, names := range p.People {
+		login := strings.Split(append(names, "user"+id)[0], "@")[0]
+		if r.People[login], err = strconv.ParseInt(id, 10, 64); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func (t jobTable) role(version string) world.Role {
+	return world.Role{Repository: t.Repository, RepositoryID: t.RepositoryID, OwnerID: t.OwnerID,
+		Workflow: t.Workflow, Ref: concrete(t.Refs[0], version)}
+}
+
+// source is where the files come from: the repository that builds, or another one
+// and a lock that declares it.
+func (p ownPolicy) source(r *world.Trial) {
+	t := p.Source
+	if t.Repository == "" {
+		t = sourceTable{p.Build.Repository, p.Build.RepositoryID, "v{version}", nil}
+	}
+	r.Source = world.Role{Repository: t.Repository, RepositoryID: t.RepositoryID, OwnerID: "9",
+		Ref: "refs/heads/" + concrete(append(t.Branches, "main")[0], r.Version)}
+	if r.Build.Repository == r.Source.Repository {
+		r.Source.OwnerID, r.Source.Workflow = r.Build.OwnerID, r.Build.Workflow
+	}
+	r.Tag = strings.ReplaceAll(t.Tag, "{version}", r.Version)
+	r.Lock = fmt.Sprintf(lockText, r.Source.Repository, r.Tag, r.Version)
+}
+
+const lockText = `{
+  "repository": %q,
+  "tag": %q,
+  "commit": "COMMIT",
+  "version": %q
+}
+`
+
+// concrete is one ref that a pattern admits.
+func concrete(pattern, version string) string { return strings.ReplaceAll(pattern, "*", version) }
+
+// set is the table that counts for the version.
+func (p ownPolicy) set(version string) fileSet {
+	longest, found := "", p.Files
+	for name, set := range p.Series {
+		if (version == name || strings.HasPrefix(version, name+".")) && len(name) > len(longest) {
+			longest, found = name, set
+		}
+	}
+	return found
+}
+
+// names are one file for each word of the set.
+func (s fileSet) names(project, version string) (names []string) {
+	stem := strings.NewReplacer("-", "_", ".", "_").Replace(project) + "-" + version
+	words := slices.Clone(s.Also)
+	for _, python := range s.Python {
+		for _, platform := range s.Platform {
+			if word := python + "-" + platform; !slices.Contains(s.Except, word) {
+				words = append(words, word)
+			}
+		}
+	}
+	for _, word := range words {
+		python, platform, _ := cutLast(word, "-")
+		names = append(names, stem+"-"+tags(python)+"-"+platformTag(platform)+".whl")
+	}
+	if s.Sdist {
+		names = append(names, stem+".tar.gz")
+	}
+	return names
+}
+
+func cutLast(text, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(text, sep)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(sep):], true
+}
+
+var (
+	cpython  = regexp.MustCompile(`^(cp\d+)t?$`)
+	pypy     = regexp.MustCompile(`^pp(\d+)$`)
+	noNumber = regexp.MustCompile(`^(manylinux|musllinux|macosx)_([a-z].*)$`)
+)
+
+// tags are the Python and ABI tags of a word.
+func tags(word string) string {
+	if m := cpython.FindStringSubmatch(word); m != nil {
+		return m[1] + "-" + word
+	}
+	if m := pypy.FindStringSubmatch(word); m != nil {
+		return word + "-pypy" + m[1] + "_pp73"
+	}
+	if !strings.Contains(word, "-") {
+		return word + "-none"
+	}
+	return word
+}
+
+// platformTag is a platform with numbers, where a word leaves them open.
+func platformTag(word string) string {
+	m := noNumber.FindStringSubmatch(word)
+	if m == nil {
+		return word
+	}
+	numbers := map[string]string{"manylinux": "2_28", "musllinux": "1_2", "macosx": "11_0"}[m[1]]
+	return m[1] + "_" + numbers + "_" + m[2]
+}
