@@ -220,6 +220,7 @@ func (e *examiner) finish(m Metadata) {
 		e.bytecode(file)
 	}
 	e.needs()
+	judge(e.report, indexRows(), m, "")
 	if !e.licenses {
 		e.report.add(rule.NoLicense, rule.Remark, "", "no licence file", "")
 	}

@@ -344,6 +344,7 @@ func TestRealContents(t *testing.T) {
 	const (
 		renamed  = "renamed, or emptied of its files, for a test"
 		handmade = "written by hand without digests, which the specification demands"
+		invalid  = "requires ==2010i, which no version is and PyPI refuses"
 		ancient  = "of a wheel format before 1.0, which installers refuse"
 	)
 	refusals := exceptions{
@@ -354,9 +355,10 @@ func TestRealContents(t *testing.T) {
 		"multi_abi_package-1.0.0-cp314-cp314t.abi3-manylinux_2_17_x86_64.whl":                      handmade,
 		"validation-1.0.0-py3-none-any.whl":                                                        handmade,
 		"validation-2.0.0-py3-none-any.whl":                                                        handmade,
-		"license.dist-0.1-py2.py3-none-any.whl":                                                    ancient,
-		"license.dist-0.2-py2.py3-none-any.whl":                                                    ancient,
-		"requires_source-1.0-py2.py3-none-any.whl":                                                 ancient,
+		"require_invalid_version-1.0-py3-none-any.whl":                                             invalid, "require_invalid_version-1.0.tar.gz": invalid,
+		"license.dist-0.1-py2.py3-none-any.whl":    ancient,
+		"license.dist-0.2-py2.py3-none-any.whl":    ancient,
+		"requires_source-1.0-py2.py3-none-any.whl": ancient,
 	}
 	looks := exceptions{
 		"simple_namespace-1.0-py2.py3-none-any.whl startup-code simple_namespace-1.0-py3.7-nspkg.pth": "right: setuptools wrote a .pth that imports, for a namespace package",

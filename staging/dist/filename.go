@@ -172,10 +172,20 @@ func (f Filename) IndexName() string {
 	return project + "-" + rest
 }
 
-// CheckIndex refuses a name under which PyPI would not take the file.
+// CheckIndex refuses a name under which PyPI would not take the file, and
+// platforms that it does not know.
 func (f Filename) CheckIndex() error {
 	if want := f.IndexName(); f.IsZero() || f.raw != want {
 		return no(f.raw, rule.IndexName, want, orNothing(f.raw), rebuild)
+	}
+	if f.Kind == Sdist {
+		return nil
+	}
+	for tag := range strings.SplitSeq(f.Platform, ".") {
+		if !isIndexPlatform(tag) {
+			return no(f.raw, rule.IndexPlatform, "platforms that PyPI knows, such as manylinux_2_28_x86_64", tag,
+				"Repair the wheel with auditwheel, which finds its platform, and build it so from now on.")
+		}
 	}
 	return nil
 }

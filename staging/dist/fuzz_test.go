@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
 )
 
 // withVectors tells whether real data are there to begin with.
@@ -63,7 +64,7 @@ func FuzzParseFilename(f *testing.F) {
 		if refused(t, err) != "" {
 			return
 		}
-		if again.Project != parsed.Project || !again.Version.Equal(parsed.Version) || again.CheckIndex() != nil {
+		if again.Project != parsed.Project || !again.Version.Equal(parsed.Version) || again.IndexName() != again.String() {
 			t.Fatalf("%q is %s on the index, which is another", name, parsed.IndexName())
 		}
 	})
@@ -123,6 +124,7 @@ func FuzzReadMetadata(f *testing.F) {
 
 func FuzzInspect(f *testing.F) {
 	f.Add(wheelName, makeZip(f, wheelEntries()...))
+	f.Add(wheelName, wheelWith(f, entry{name: "evil.pth"}, entry{name: "widget.so", body: program{needs: []string{"a"}}.bytes()}))
 	f.Add(sdistName, gzipped(f, makeTar(f, sdistEntries()...)))
 	f.Add(sdistName, makeTar(f, sdistEntries()...))
 	f.Add(sdistName, makeTar(f, append(sdistEntries(), entry{name: "widget-1.0/" + strings.Repeat("é", 100)})...))
@@ -213,4 +215,35 @@ func metadataOfTar(t *testing.T, info dist.Info, b []byte) (text []byte) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Whatever lies in a wheel, looking at it ends in contents or in refusals.
+func FuzzContents(f *testing.F) {
+	const folder = "widget-1.0.dist-info/"
+	for path, body := range map[string]string{
+		folder + "RECORD":           "widget.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n",
+		folder + "WHEEL":            wheelFile,
+		folder + "entry_points.txt": "[console_scripts]\nwidget = widget:main\n",
+		folder + "sboms/a.json":     `{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "a"}]}`,
+		folder + "sboms/a.spdx":     "SPDXVersion: SPDX-2.3\nPackageName: a\n",
+		folder + "METADATA":         metadata + "Requires-Dist: a @ b\n",
+		"widget.so":                 program{needs: []string{"libc.so.6"}, glibc: "GLIBC_2.17"}.bytes(),
+		"evil.pth":                  "import evil\n",
+	} {
+		f.Add(path, []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, path string, body []byte) {
+		if len(path) > 1<<10 || len(body) > 1<<20 {
+			return
+		}
+		contents, err := examine(t, wheelName, wheelWith(t, entry{name: path, body: string(body)}))
+		if refused(t, err) == "" && contents.IsZero() {
+			t.Fatal("neither contents nor a refusal")
+		}
+		for _, finding := range contents.Findings {
+			if finding.Severity == rule.Refuse || finding.Rule.Story() == "" || finding.What == "" {
+				t.Fatalf("%+v", finding)
+			}
+		}
+	})
 }

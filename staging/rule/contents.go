@@ -4,6 +4,9 @@ package rule
 const (
 	ArchiveLink ID = "archive-link"
 
+	IndexPlatform ID = "index-platform"
+	IndexMetadata ID = "index-metadata"
+
 	RecordForm     ID = "record-form"
 	RecordComplete ID = "record-complete"
 	RecordTrue     ID = "record-true"
@@ -40,6 +43,12 @@ var contentsStories = map[ID]string{
 	ArchiveLink: "A link in an sdist that leads out of it lets whoever unpacks the sdist write or read somewhere else. " +
 		"So a symbolic link must stay below the top folder, with .. at its beginning alone; a hard link must name a " +
 		"file that came before it; and no member may lie behind a link (PEP 721). Replace the link by the file.",
+	IndexPlatform: "PyPI takes wheels for platforms that somebody defined: any, Windows, macOS, manylinux, musllinux and some " +
+		"more. A tag like linux_x86_64 says nothing of which libraries are there, and a wheel with it runs where it was " +
+		"built. Repair the wheel with auditwheel.",
+	IndexMetadata: "PyPI refuses some metadata that the specification allows: dependencies by an address of their own, which " +
+		"would let a project on the index install anything from anywhere, specifiers and addresses that are none, labels " +
+		"beyond 32 characters, and a licence said twice. An upload that meets this half way leaves half a release.",
 	RecordForm: "RECORD is comma-separated lines of PATH,sha256=DIGEST,SIZE, each path once, with the digest in " +
 		"URL-safe base64 without padding. Installers uninstall and verify by it, and a line that two of them read " +
 		"differently is no record. Build the wheel again with a current build backend.",

@@ -1,0 +1,141 @@
+package dist
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/distgate/distgate/staging/rule"
+)
+
+// PyPI does not take every platform tag: each of those it takes has a definition
+// of what runs there (warehouse/forklift/legacy.py). Versions of macOS that are not
+// out yet are let pass.
+func isIndexPlatform(tag string) bool {
+	const machines = `x86_64|i686|aarch64|armv7l|ppc64le|s390x|riscv64`
+	const apple = `ppc|ppc64|i386|x86_64|arm64|intel|fat|fat3|fat64|universal|universal2`
+	return slices.ContainsFunc([]string{
+		`any|win32|win_arm64|win_amd64|win_ia64|linux_armv6l|linux_armv7l`,
+		`manylinux(?:1|2010)_(?:x86_64|i686)`,
+		`manylinux2014_(?:x86_64|i686|aarch64|armv7l|ppc64|ppc64le|s390x)`,
+		`manylinux_\d+_\d+_(?:` + machines + `|ppc64)`,
+		`musllinux_\d+_\d+_(?:` + machines + `)`,
+		`macosx_10_\d+_(?:` + apple + `)`,
+		`macosx_(?:1[1-5]|2[6-9]|[3-9]\d)_0_(?:` + apple + `)`,
+		`ios_\d+_\d+_(?:arm64|x86_64)_(?:iphoneos|iphonesimulator)`,
+		`android_\d+_(?:armeabi_v7a|arm64_v8a|x86|x86_64)`,
+		`pyemscripten_\d+_\d+_wasm32`,
+	}, func(form string) bool { return regexp.MustCompile(`^(?:` + form + `)$`).MatchString(tag) })
+}
+
+// indexRows are what PyPI wants of metadata beyond the specification, as far as it
+// can be told without its lists (warehouse/forklift/metadata.py).
+func indexRows() []row[Metadata] {
+	of := func(fault func(value string) string, fields ...string) func(Metadata) string {
+		return func(m Metadata) string {
+			for _, field := range fields {
+				for _, value := range m.Values(field) {
+					// UNKNOWN is what old tools wrote for nothing; the index drops it.
+					if what := fault(value); what != "" && value != "UNKNOWN" && value != "" {
+						return fmt.Sprintf("%s: %s", field, what)
+					}
+				}
+			}
+			return ""
+		}
+	}
+	return []row[Metadata]{
+		{rule.IndexMetadata, rule.Refuse, "requirements (PEP 508) without an address of their own",
+			of(requirementFault, "Requires-Dist", "Provides-Dist", "Obsoletes-Dist")},
+		{rule.IndexMetadata, rule.Refuse, "version specifiers (PEP 440)", of(specifierFault, "Requires-Python")},
+		{rule.IndexMetadata, rule.Refuse, "addresses of mail, NAME@HOST", of(mailFault, "Author-email", "Maintainer-email")},
+		{rule.IndexMetadata, rule.Refuse, "addresses that begin with https:// or http://", of(webFault, "Home-page", "Download-URL")},
+		{rule.IndexMetadata, rule.Refuse, "LABEL, URL with a label of at most 32 characters", of(labelFault, "Project-URL")},
+		{rule.IndexMetadata, rule.Refuse, "classifiers that the index has", of(func(value string) string {
+			if strings.HasPrefix(value, "Private ::") {
+				return value + ", which keeps a project off the index"
+			}
+			return ""
+		}, "Classifier")},
+		{rule.IndexMetadata, rule.Refuse, "one of License and License-Expression", func(m Metadata) string {
+			if m.value("License-Expression") != "" && m.value("License") != "" {
+				return "both"
+			}
+			return ""
+		}},
+	}
+}
+
+// requirementFault reads NAME[EXTRAS] SPECIFIERS; MARKER. The marker is not judged.
+func requirementFault(text string) string {
+	form := regexp.MustCompile(`^([A-Za-z0-9._-]*[A-Za-z0-9])\s*(?:\[([A-Za-z0-9._\-, \t]*)\])?\s*([^;]*)(?:;\s*(\S.*))?$`)
+	parts := form.FindStringSubmatch(strings.Join(strings.Fields(text), " "))
+	switch {
+	case parts == nil || !isProjectName(parts[1]):
+		return "what is no requirement: " + text
+	case strings.HasPrefix(parts[3], "@"):
+		return "a dependency by its own address: " + text
+	}
+	specifiers := strings.TrimSpace(parts[3])
+	if inner, ok := strings.CutPrefix(specifiers, "("); ok {
+		specifiers, ok = strings.CutSuffix(inner, ")")
+		if !ok {
+			return "what is no requirement: " + text
+		}
+	}
+	return specifierFault(specifiers)
+}
+
+// specifierFault reads specifiers such as ">=3.9, !=3.10.*". None is one that
+// admits every version.
+func specifierFault(text string) string {
+	for one := range strings.SplitSeq(text, ",") {
+		one = strings.TrimSpace(one)
+		parts := regexp.MustCompile(`^(===|~=|==|!=|<=|>=|<|>)\s*(\S+)$`).FindStringSubmatch(one)
+		if one == "" {
+			continue
+		}
+		if parts == nil {
+			return "what is no specifier: " + one
+		}
+		version := parts[2]
+		if parts[1] == "==" || parts[1] == "!=" {
+			version = strings.TrimSuffix(version, ".*")
+		}
+		if _, err := ParseVersion(version); err != nil && parts[1] != "===" {
+			return "a specifier with no version: " + one
+		}
+	}
+	return ""
+}
+
+// mailFault looks at the first address, as the index does.
+func mailFault(text string) string {
+	address, _, _ := strings.Cut(text, ",")
+	if _, inner, ok := strings.Cut(text, "<"); ok {
+		address, _, _ = strings.Cut(inner, ">")
+	}
+	if regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s.]+$`).MatchString(strings.TrimSpace(address)) {
+		return ""
+	}
+	return text
+}
+
+func webFault(text string) string {
+	u, err := url.Parse(text)
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.ContainsAny(text, " \t\n<>\"{}|\\^`") {
+		return ""
+	}
+	return text
+}
+
+func labelFault(text string) string {
+	label, address, ok := strings.Cut(text, ",")
+	if label = strings.TrimSpace(label); !ok || label == "" || utf8.RuneCountInString(label) > 32 {
+		return text
+	}
+	return webFault(strings.TrimSpace(address))
+}
