@@ -53,7 +53,7 @@ func wheelLike(b *testing.B, seed uint64) []byte {
 	return wheelWith(b, entries...)
 }
 
-// bench is one wheel on disk.
+// benchWheel is one wheel on disk.
 type benchWheel struct {
 	path string
 	file dist.File
@@ -117,22 +117,26 @@ func all(wheels []benchWheel, do func(benchWheel)) {
 // checksums, in turns.
 func BenchmarkExamine(b *testing.B) {
 	w := writeBenchWheels(b, 1)[0]
-	compare(b, func() { w.examine(b) }, func() { w.unzip(b) })
-	b.SetBytes(w.file.Size())
+	compare(b, "wheel", func() { w.examine(b) }, func() { w.unzip(b) })
 }
 
-// The same with 72 wheels on all cores.
+// The same with 72 wheels on all cores, and how much memory all of them took, one
+// after the other.
 func BenchmarkExamineRelease(b *testing.B) {
 	wheels := writeBenchWheels(b, 72)
-	compare(b, func() { all(wheels, func(w benchWheel) { w.examine(b) }) },
-		func() { all(wheels, func(w benchWheel) { w.unzip(b) }) })
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	b.ReportMetric(float64(memory.Sys)/1e6, "MB")
+	var allocated, rounds uint64
+	compare(b, "release", func() {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		all(wheels, func(w benchWheel) { w.examine(b) })
+		runtime.ReadMemStats(&after)
+		allocated, rounds = allocated+after.TotalAlloc-before.TotalAlloc, rounds+1
+	}, func() { all(wheels, func(w benchWheel) { w.unzip(b) }) })
+	b.ReportMetric(float64(allocated)/float64(rounds)/float64(len(wheels))/1e6, "MB/wheel")
 }
 
 // compare reports the medians of both, and of their ratio within a round.
-func compare(b *testing.B, ours, theirs func()) {
+func compare(b *testing.B, name string, ours, theirs func()) {
 	b.Helper()
 	ours()
 	theirs()
@@ -149,7 +153,7 @@ func compare(b *testing.B, ours, theirs func()) {
 	for _, m := range []struct {
 		values []float64
 		unit   string
-	}{{a, "examine-ms"}, {c, "unzip-ms"}, {ratios, "examine/unzip"}} {
+	}{{a, name + "-examine-ms"}, {c, name + "-unzip-ms"}, {ratios, name + "-examine/unzip"}} {
 		slices.Sort(m.values)
 		b.ReportMetric(m.values[len(m.values)/2], m.unit)
 	}
