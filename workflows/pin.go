@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -72,3 +73,49 @@ func (c *Client) underTag(ctx context.Context, repository, commit string) (bool,
 	return false, fmt.Errorf("%s has more than 300 tags, and the commit is neither on its default branch nor under the first of them; "+
 		"write the version beside the pin, as # v4.2.2", repository)
 }
+
+// Resolve is the commit that a tag or branch of a repository is at now, and the
+// longest name of a tag at that commit, which is the version in full: of "v4" it
+// may be "v4.2.2". Both are "" where there is no such name.
+func (c *Client) Resolve(ctx context.Context, repository, ref string) (commit, version string, err error) {
+	at, err := pathOf(repository)
+	if err != nil {
+		return "", "", err
+	}
+	for _, kind := range []string{"tags/", "heads/"} {
+		said, err := get[struct{ SHA string }](ctx, c, question{path: at + "/commits/" + kind + (&url.URL{Path: ref}).EscapedPath(),
+			needs: "contents: read", about: repository})
+		if failed(err, http.StatusNotFound, http.StatusUnprocessableEntity) {
+			continue
+		}
+		if err != nil {
+			return "", "", err
+		}
+		if !commitSHA.MatchString(said.SHA) {
+			return "", "", fmt.Errorf("GitHub, %s of %s: want a commit, got %.60q", ref, repository, said.SHA)
+		}
+		version, err = c.version(ctx, repository, said.SHA)
+		return said.SHA, version, err
+	}
+	return "", "", nil
+}
+
+// version is the longest name among the newest hundred tags at a commit.
+func (c *Client) version(ctx context.Context, repository, commit string) (longest string, err error) {
+	at, err := pathOf(repository)
+	if err != nil {
+		return "", err
+	}
+	tags, err := get[[]struct {
+		Name   string
+		Commit struct{ SHA string }
+	}](ctx, c, question{path: at + "/tags", query: onePage(), needs: "contents: read", about: repository})
+	for _, t := range tags {
+		if t.Commit.SHA == commit && len(t.Name) > len(longest) && versionName.MatchString(t.Name) {
+			longest = t.Name
+		}
+	}
+	return longest, err
+}
+
+var versionName = regexp.MustCompile(`^v?[0-9][0-9A-Za-z.+-]{0,40}$`)

@@ -41,6 +41,15 @@ func TestPinned(t *testing.T) {
 			t.Errorf("%s: want %t, got %t, %v", name, test.want, got, err)
 		}
 	}
+	for ref, want := range map[string][2]string{"v1.0.1": {side.SHA, "v1.0.1"}, "v1": {side.SHA, "v1.0.1"}, "main": {head.SHA, ""}, "gone": {}} {
+		if ref == "v1" {
+			g.PutRef("acme/action", "refs/tags/v1", side.SHA)
+		}
+		commit, version, err := c.Resolve(t.Context(), "acme/action", ref)
+		if err != nil || commit != want[0] || version != want[1] {
+			t.Errorf("%s: got %s, %s, %v", ref, commit, version, err)
+		}
+	}
 	if _, err := c.Pinned(t.Context(), "acme/action", "main", ""); err == nil {
 		t.Error("a branch is no pin")
 	}

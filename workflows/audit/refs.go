@@ -15,7 +15,7 @@ var refRules = []Rule{
 		Why: "What is on the branch is what is released. GhostAction (2025) pushed workflows straight to it, with hijacked accounts, in " +
 			"817 repositories.",
 		Looks: InRuleset,
-		Fix:   "Make a ruleset for the release branches: restrict deletions, block force pushes, require a pull request. See audit --rulesets.",
+		Fix:   "Make a ruleset for the release branches: restrict deletions, block force pushes, require a pull request. audit --settings DIR writes it.",
 		judge: judgeBranches,
 	},
 	{

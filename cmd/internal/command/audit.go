@@ -19,7 +19,8 @@ import (
 // auditing are the flags of an audit.
 type auditing struct {
 	policy, checkout, format, baseline string
-	check                              bool
+	settings                           string // a folder to write settings to
+	check, fixes, write                bool
 	repository                         string // "owner/name", "" is the policy's
 }
 
@@ -38,6 +39,8 @@ in the policy's [audit] require must hold.
     distgate audit --checkout .                   a folder, and no settings
     distgate audit --format json > before.json
     distgate audit --baseline before.json         what changed since then first
+    distgate audit --checkout . --fix             what can be changed safely, as a diff
+    distgate audit --settings DIR                 settings, ready for an administrator
 
 GitHub is asked with GITHUB_TOKEN; an administrator's sees the most. Without one
 there is only what everybody may see. The policy is the file here, or else the one
@@ -47,6 +50,12 @@ on the repository's default branch.`,
 			if len(args) == 1 {
 				f.repository = args[0]
 			}
+			switch {
+			case f.fixes:
+				return f.fix(c.Context(), s)
+			case f.settings != "":
+				return f.ready(c.Context(), s)
+			}
 			return runAudit(c.Context(), s, f)
 		},
 	}
@@ -54,6 +63,9 @@ on the repository's default branch.`,
 	c.Flags().StringVar(&f.policy, "policy", "", "the policy `FILE` (default "+defaultPolicy+", here, in the folder or in the repository)")
 	c.Flags().BoolVar(&f.check, "check", false, "end with 1 where a rule that the policy requires is broken, with 3 where it cannot be judged")
 	c.Flags().StringVar(&f.format, "format", "text", "how to write it: "+strings.Join(auditFormats, ", "))
+	c.Flags().BoolVar(&f.fixes, "fix", false, "show as a diff what can be changed safely: pins, permissions, credentials of checkout")
+	c.Flags().BoolVar(&f.write, "write", false, "with --fix: write the files, and not the diff alone")
+	c.Flags().StringVar(&f.settings, "settings", "", "write rulesets, environments and Actions settings into this `DIR`, with the commands that apply them")
 	c.Flags().StringVar(&f.baseline, "baseline", "", "an earlier audit, a `FILE` of --format json, to compare with")
 	return c
 }

@@ -80,7 +80,7 @@ func (w *World) putAudited() {
 			{Login: "carol", Role: "admin"}, {Login: "dave", Role: "admin"}}})
 
 	pin := func(action string) string {
-		c := g.PutCommit(githubtest.Commit{Repository: action, Message: "v1.0.0"})
+		c := g.PutCommit(githubtest.Commit{Repository: action, Message: action + " v1.0.0"})
 		g.PutBranch(githubtest.Branch{Repository: action, Name: "main", SHA: c.SHA})
 		g.PutRef(action, "refs/tags/v1.0.0", c.SHA)
 		return action + "@" + c.SHA + " # v1.0.0"

@@ -1,0 +1,77 @@
+package audit
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// Ready is one setting as it should be: a file of JSON, and the command by which
+// an administrator applies it. Nothing is applied here.
+type Ready struct {
+	File    string // its name
+	JSON    []byte
+	Command string // with the file's name
+	Note    string // what to know before
+}
+
+// ReadySettings are the settings of a repository that the rules want, as far as
+// they can be written down for every repository alike. Refs are those that may
+// publish; environments, those in which it is published. Who reviews an
+// environment is left to fill in.
+func ReadySettings(repository string, refs, environments []string) (all []Ready) {
+	at := "repos/" + repository
+	if len(refs) == 0 {
+		refs = []string{"~DEFAULT_BRANCH"}
+	}
+	add := func(file, method, path, note string, body any) {
+		raw, _ := json.MarshalIndent(body, "", "  ") // text and numbers, which always can
+		all = append(all, Ready{File: file, JSON: append(raw, '\n'), Note: note,
+			Command: "gh api -X " + method + " " + path + " --input " + file})
+	}
+	add("branches.json", "POST", at+"/rulesets", "", ruleset{"release branches", "branch", "active", include(refs), []object{}, []object{
+		{"type": "deletion"}, {"type": "non_fast_forward"}, {"type": "required_linear_history"},
+		{"type": "pull_request", "parameters": object{"required_approving_review_count": 1, "dismiss_stale_reviews_on_push": true,
+			"require_code_owner_review": true, "require_last_push_approval": true, "required_review_thread_resolution": false}}}})
+	add("branch-names.json", "POST", at+"/rulesets", "", ruleset{"names that no branch has", "branch", "active",
+		include([]string{"refs/heads/advisory-*", "refs/heads/internal-*"}), []object{}, []object{{"type": "creation"}}})
+	tags := []object{{"type": "update"}, {"type": "deletion"}, {"type": "non_fast_forward"}}
+	note := "where a tag starts the build, take required_deployments out, and restrict creations to who releases"
+	if len(environments) > 0 {
+		tags = append(tags, object{"type": "required_deployments", "parameters": object{"required_deployment_environments": environments}})
+	} else {
+		tags, note = append(tags, object{"type": "creation"}), "nobody can make a tag then, but for who is put above it"
+	}
+	add("tags.json", "POST", at+"/rulesets", note, ruleset{"tags", "tag", "active", include([]string{"~ALL"}), []object{}, tags})
+	for _, name := range environments {
+		add("environment-"+name+".json", "PUT", at+"/environments/"+name, "fill in who reviews, by id; not while a release waits, whose run would end. Then, on the environment's page, "+
+			"untick that administrators can bypass the rules: the API does not document it",
+			object{"prevent_self_review": true, "reviewers": []object{{"type": "User", "id": 0}},
+				"deployment_branch_policy": object{"protected_branches": false, "custom_branch_policies": true}})
+		for _, ref := range refs {
+			if branch, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
+				all = append(all, Ready{Command: "gh api -X POST " + at + "/environments/" + name + "/deployment-branch-policies -f name='" + branch + "' -f type=branch"})
+			}
+		}
+	}
+	add("actions.json", "PUT", at+"/actions/permissions", "then list the actions that the workflows use, at "+at+"/actions/permissions/selected-actions",
+		object{"enabled": true, "allowed_actions": "selected", "sha_pinning_required": true})
+	add("workflow-token.json", "PUT", at+"/actions/permissions/workflow", "",
+		object{"default_workflow_permissions": "read", "can_approve_pull_request_reviews": false})
+	add("forks.json", "PUT", at+"/actions/permissions/fork-pr-contributor-approval", "", object{"approval_policy": "all_external_contributors"})
+	return append(all, Ready{Command: "gh api -X PUT " + at + "/immutable-releases"})
+}
+
+type object = map[string]any
+
+type ruleset struct {
+	Name        string   `json:"name"`
+	Target      string   `json:"target"`
+	Enforcement string   `json:"enforcement"`
+	Conditions  object   `json:"conditions"`
+	Bypass      []object `json:"bypass_actors"`
+	Rules       []object `json:"rules"`
+}
+
+func include(refs []string) object {
+	return object{"ref_name": object{"include": refs, "exclude": []string{}}}
+}
