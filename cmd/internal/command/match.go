@@ -11,7 +11,6 @@ import (
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/attest"
-	"github.com/distgate/distgate/cmd/internal/report"
 	"github.com/distgate/distgate/staging/dist"
 )
 
@@ -91,23 +90,6 @@ func (r release) explained(ctx context.Context, s Streams) error {
 		return err
 	}
 	return m.Err()
-}
-
-// matched is a match as the page takes it.
-func matched(m approval.Match) report.Match {
-	page := report.Match{Done: len(m.Files) > 0, Gaps: m.Gaps}
-	for _, f := range m.Files {
-		page.Files = append(page.Files, report.Matched{File: f.File, Members: f.Members, Identical: f.Identical + f.Moved,
-			Known: f.Known + f.Format, Generated: f.Generated, Native: f.Native})
-	}
-	for _, member := range m.Unexplained {
-		page.Unexplained = append(page.Unexplained, report.Member(member))
-	}
-	if m.More > 0 {
-		page.Gaps = append(page.Gaps, approval.Gap{What: fmt.Sprintf("%d more members that nothing explains", m.More),
-			Why: "the list has room for the first alone"})
-	}
-	return page
 }
 
 // listed is how many unexplained paths a terminal is shown.

@@ -41,7 +41,7 @@ func (r release) facts(ctx context.Context, s Streams, st standing, run approval
 
 // report gathers the facts, and writes the page, where one is asked for, and the
 // job's summary.
-func (r release) report(ctx context.Context, s Streams, html string, changes *approval.Changes, match approval.Match) (report.Facts, error) {
+func (r release) report(ctx context.Context, s Streams, html string, all reviewed) (report.Facts, error) {
 	if html != "" && !strings.HasSuffix(html, ".html") {
 		return report.Facts{}, usagef("--html takes the name of a file that ends in .html, got " + html)
 	}
@@ -53,7 +53,7 @@ func (r release) report(ctx context.Context, s Streams, html string, changes *ap
 	if err != nil {
 		return facts, err
 	}
-	facts.Changes, facts.Match = changes, matched(match)
+	facts.Changes, facts.Match, facts.Rebuild = &all.Changes, &all.Match, all.Rebuild
 	if html != "" {
 		if err := writeReport(html, facts); err != nil {
 			return facts, err
@@ -75,7 +75,7 @@ func (p printer) top(h report.Head) {
 
 // inside says what was found in the files, grave things first.
 func (p printer) inside(facts report.Facts) {
-	facts.Changes = nil // which have a part of their own
+	facts.Changes, facts.Match, facts.Rebuild = nil, nil, nil // which have parts of their own
 	p.line("\nwhat is inside")
 	lines := facts.Lines()
 	for _, l := range lines {

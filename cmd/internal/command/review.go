@@ -50,12 +50,13 @@ are the job's summary too.`,
 			if err != nil {
 				return err
 			}
-			facts, err := r.report(c.Context(), s, html, &l.changes, l.match)
+			all := reviewed{l.Review, l.changes, l.match, again}
+			facts, err := r.report(c.Context(), s, html, all)
 			if err != nil {
 				return err
 			}
 			if f.json {
-				return emit(s.Out, reviewed{l.Review, l.changes, l.match, again})
+				return emit(s.Out, all)
 			}
 			p := printer{s.Out}
 			p.top(facts.Head())

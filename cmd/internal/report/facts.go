@@ -16,35 +16,28 @@ type findings struct {
 	List []rule.Finding
 }
 
-// Match is how far the files are explained by the source commit.
-type Match struct {
-	Done        bool
-	Gaps        []approval.Gap
-	Files       []Matched
-	Unexplained []Member // that nothing in the source explains
-}
+// matched tells whether the files were compared with their source.
+func (f Facts) matched() bool { return f.Match != nil && len(f.Match.Files) > 0 }
 
-// Matched counts the members of one distribution by what explains them.
-type Matched struct {
-	File                                         string
-	Members, Identical, Known, Generated, Native int
-}
-
-// Member is a file in a distribution.
-type Member struct{ File, Path string }
-
-// found are the findings in the files, in the set of them, and in what changed.
+// found are the findings in the files, of what they are together, in what nothing
+// explains, in what changed and in a second build.
 func (f Facts) found() (all findings) {
 	for _, file := range f.Review.Files {
 		if file.Contents.IsZero() {
 			all.Gaps = append(all.Gaps, approval.Gap{What: "what is in " + file.Name, Why: "nobody looked into it"})
 			continue
 		}
-		all.Done, all.List = true, append(all.List, file.Contents.Findings...)
+		all.Done = true
 	}
-	all.List = append(all.List, f.Review.Set.Findings...)
+	all.List = f.Review.Findings()
+	if f.Match != nil {
+		all.List = slices.Concat(all.List, f.Match.Findings)
+	}
 	if f.Changes != nil {
-		all.List = append(all.List, f.Changes.Findings...)
+		all.List = slices.Concat(all.List, f.Changes.Findings)
+	}
+	if f.Rebuild != nil {
+		all.List = slices.Concat(all.List, f.Rebuild.Findings)
 	}
 	return all
 }

@@ -60,7 +60,7 @@ func (f Facts) verdict() Verdict {
 	found := f.found()
 	missing := f.missing()
 	refuse := found.number(rule.Refuse)
-	look := found.number(rule.Look) + len(f.Votes.Beware) + len(f.Match.Unexplained)
+	look := found.number(rule.Look) + len(f.Votes.Beware)
 	for _, row := range []struct {
 		when bool
 		Verdict
@@ -90,8 +90,8 @@ func (f Facts) missing() (said []string) {
 		{found.Done && len(found.Gaps) > 0, "some files were not looked into"},
 		{f.Changes == nil, "no earlier release was compared"},
 		{f.Changes != nil && len(f.Changes.Gaps) > 0, "not all changes since the last release are known"},
-		{!f.Match.Done, "the files were not compared with the source"},
-		{f.Match.Done && len(f.Match.Gaps) > 0, "not all files were compared with the source"},
+		{!f.matched(), "the files were not compared with the source"},
+		{f.matched() && len(f.Match.Gaps) > 0, "not all files were compared with the source"},
 	} {
 		if row.when {
 			said = append(said, row.text)
@@ -107,6 +107,8 @@ func (f Facts) closed() string {
 		return "It is published, so there is nothing left to approve."
 	case f.verdict().Kind == refusedKind:
 		return "It is refused, so there is nothing to approve."
+	case f.Votes.Need == 0:
+		return "It goes to an index to rehearse on, for which nobody has to approve."
 	}
 	return ""
 }
@@ -142,7 +144,7 @@ func (f Facts) files() Text {
 func (f Facts) source() Text {
 	s := f.Review.Source
 	if up := s.Upstream; up != nil {
-		return upstream(*up).and(f.matched())
+		return upstream(*up).and(f.explained())
 	}
 	tag, name := strings.CutPrefix(s.Ref, "refs/tags/")
 	signed := "; whether the tag is signed was not asked"
@@ -150,7 +152,7 @@ func (f Facts) source() Text {
 		tag, signed = strings.TrimPrefix(s.Ref, "refs/heads/"), "; it is of a branch, and no tag was asked for"
 	}
 	return say("%s → ", tag).and(link(cut(s.Commit, 12), s.Repository+"/commit/"+s.Commit),
-		say(" of %s"+signed, strings.TrimPrefix(s.Repository, "https://")), f.matched())
+		say(" of %s"+signed, strings.TrimPrefix(s.Repository, "https://")), f.explained())
 }
 
 // upstream is the source as the keeper of its repository says it is.
@@ -176,15 +178,23 @@ func upstream(up staging.Upstream) Text {
 	return t
 }
 
-// matched is how far the source explains the files.
-func (f Facts) matched() Text {
-	switch n := len(f.Match.Unexplained); {
-	case !f.Match.Done:
+// explained is how far the source explains the files.
+func (f Facts) explained() Text {
+	if !f.matched() {
 		return say("; the files were not compared with it")
-	case n > 0:
-		return say("; it does not explain " + count(n, "file"))
 	}
-	return say("; it explains every file").and(gaps(f.Match.Gaps))
+	if n := f.unexplained(); n > 0 {
+		return say("; it does not explain " + count(n, "member")).and(gaps(f.Match.Gaps))
+	}
+	return say("; it explains every member of every file").and(gaps(f.Match.Gaps))
+}
+
+// unexplained counts the members that nothing explains.
+func (f Facts) unexplained() (n int) {
+	for _, file := range f.Match.Files {
+		n += file.Unexplained
+	}
+	return n
 }
 
 func cut(s string, n int) string {
@@ -384,6 +394,9 @@ func (f Facts) policy() Text {
 }
 
 func (f Facts) votes() Text {
+	if f.Votes.Need == 0 {
+		return say("none are needed for a rehearsal")
+	}
 	have := fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Votes.Need)
 	var by, may []string
 	var barred []Text

@@ -27,7 +27,7 @@ func (f Facts) HTML() ([]byte, error) {
 	}
 	t, err := template.New("page.html").Funcs(template.FuncMap{
 		"visible": Visible, "size": size, "utc": utc, "count": count, "groups": digestGroups,
-		"differences": differences, "day": day, "bytes": sizeOrNone, "kind": kindWords,
+		"differences": differences, "day": day, "likeness": likeness, "bytes": sizeOrNone, "kind": kindWords,
 		"why": func(id rule.ID) string { return id.Why() },
 	}).ParseFS(files, "page.html")
 	if err != nil {
@@ -80,6 +80,16 @@ func roadWords(r approval.Road) string {
 
 // Hours is for how long an approval holds.
 func (p page) Hours() int64 { return p.Review.Voting.MaxAge / 3600 }
+
+// likeness counts how a second build came out.
+func likeness(b approval.Rebuild) string {
+	n := map[dist.Likeness]int{}
+	for _, f := range b.Files {
+		n[f.Result]++
+	}
+	return fmt.Sprintf("Of %s, %d are identical, %d but for times, order, ownership and compression, %d differ, %d could not be compared",
+		count(len(b.Files), "file"), n[dist.Identical], n[dist.Normalised], n[dist.Different], n[""])
+}
 
 // day is the date of a time as RFC 3339 has it.
 func day(s string) string { return cut(s, len("2006-01-02")) }
@@ -161,22 +171,59 @@ func (p page) FirstSizes() []sized { s := p.Sizes(); return s[:min(len(s), fewSi
 // MoreSizes are the others.
 func (p page) MoreSizes() []sized { s := p.Sizes(); return s[min(len(s), fewSizes):] }
 
-// Match of one file, if it was matched.
-func (p page) MatchOf(name string) *Matched {
-	for i := range p.Facts.Match.Files {
-		if p.Facts.Match.Files[i].File == name {
-			return &p.Facts.Match.Files[i]
+// MatchOf is how far the source explains one file, in words; "" where nobody asked.
+func (p page) MatchOf(name string) string {
+	if !p.matched() {
+		return ""
+	}
+	for _, m := range p.Facts.Match.Files {
+		if m.File == name && m.Members > 0 {
+			return matchWords(m)
 		}
 	}
-	return nil
+	return ""
 }
 
-// Percent of the members that the source has just so.
-func (m Matched) Percent() string {
-	if m.Members == 0 {
-		return "no members"
+func matchWords(m approval.Matched) string {
+	parts := []string{fmt.Sprintf("%d %% as in the source", 100*(m.Identical+m.Moved)/m.Members)}
+	for _, row := range []struct {
+		n    int
+		what string
+	}{{m.Moved, "moved"}, {m.Known, "known differences"}, {m.Generated, "generated"}, {m.Native, "native"}, {m.Format, "of the format"},
+		{m.Unexplained, "UNEXPLAINED"}} {
+		if row.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", row.n, row.what))
+		}
 	}
-	return fmt.Sprintf("%d %%", 100*m.Identical/m.Members)
+	return strings.Join(parts, ", ")
+}
+
+// Matched tells whether the files were compared with the source.
+func (p page) Matched() bool { return p.matched() }
+
+// strange is a path that nothing explains, and the files that have it.
+type strange struct {
+	Path  string
+	Files []string
+}
+
+// Strange are the paths that nothing explains, each once.
+func (p page) Strange() (paths []strange) { return stranges(p.Facts.Match) }
+
+func stranges(m *approval.Match) (paths []strange) {
+	if m == nil {
+		return nil
+	}
+	at := map[string]int{}
+	for _, member := range m.Unexplained {
+		i, known := at[member.Path]
+		if !known {
+			i = len(paths)
+			at[member.Path], paths = i, append(paths, strange{Path: member.Path})
+		}
+		paths[i].Files = append(paths[i].Files, member.File)
+	}
+	return paths
 }
 
 // Hosted is what was proven of the machines, in words.

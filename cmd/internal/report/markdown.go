@@ -270,8 +270,11 @@ func (f Facts) matrixLines() (lines []string) {
 }
 
 func (f Facts) unexplainedLines() (lines []string) {
-	for _, m := range f.Match.Unexplained {
-		lines = append(lines, "- "+codeSpan(m.Path)+" in "+codeSpan(m.File))
+	for _, one := range stranges(f.Match) {
+		lines = append(lines, "- "+thing{Where: one.Path, What: "nothing explains it", Files: one.Files}.markdown())
+	}
+	if f.Match != nil && f.Match.More > 0 {
+		lines = append(lines, fmt.Sprintf("- and %d more", f.Match.More))
 	}
 	return lines
 }

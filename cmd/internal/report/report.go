@@ -33,8 +33,9 @@ type Facts struct {
 	Shown  dist.Digest // of the review; what a vote says was shown
 	Upload string      // where the files go
 
-	Match   Match
+	Match   *approval.Match   // nil where nobody asked for the source
 	Changes *approval.Changes // nil where nothing was compared
+	Rebuild *approval.Rebuild // nil where there is no second build
 
 	Votes Votes
 	Time  time.Time // of looking

@@ -89,9 +89,9 @@ func (f Facts) steps() []roadLink {
 		source.Word = "declared"
 	}
 	switch {
-	case len(f.Match.Unexplained) > 0:
+	case f.matched() && f.unexplained() > 0:
 		source = roadLink{Kind: "broken", Word: "differs"}
-	case f.Match.Done && len(f.Match.Gaps) == 0:
+	case f.matched() && len(f.Match.Gaps) == 0:
 		source = roadLink{Kind: "proven", Word: "matched"}
 	}
 	return []roadLink{source, {Kind: "proven", Word: "verified"}, voted, sent}

@@ -120,15 +120,15 @@ func looked(t testing.TB) Facts {
 		},
 		Provenance: approval.Attested{Version: "2.4.1", Files: 72, Attested: 72}, Before: approval.Attested{Version: "2.4.0", Files: 72, Attested: 72},
 		Publishers: []approval.Publisher{publisher}}
+	f.Match = &approval.Match{Repository: "numpy/numpy", Commit: "c81c49f77451340651a751e76bca607d85e4fd55"}
 	for i, file := range f.Review.Files {
 		since.Files = append(since.Files, approval.FileChange{Name: file.Name, Was: strings.Replace(file.Name, "2.4.2", "2.4.1", 1),
 			Size: file.Size, WasSize: file.Size - int64(i%7-3)*40_000, Added: 1, Changed: 40})
-		f.Match.Files = append(f.Match.Files, Matched{File: file.Name, Members: 1400, Identical: 1400 - i%9, Native: i % 9})
+		f.Match.Files = append(f.Match.Files, approval.Matched{File: file.Name, Members: 1400, Identical: 1390 - i%9, Native: i % 9, Format: 10})
 	}
 	f.Changes = &approval.Changes{Index: "pypi", Since: []approval.Since{since}, By: publisher,
 		Policy: approval.PolicyChange{Release: dist.Sum([]byte("numpy 2.4.1")), Version: "2.4.1"}}
 	f.Changes.Judge()
-	f.Match.Done = true
 	return f
 }
 
@@ -163,8 +163,17 @@ func tampered(t testing.TB) Facts {
 		{Field: "allowed_signers", Now: "mallory@example.org namespaces=\"distgate\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKQ8Xl3s5J0GxQ4o2u9m0c5r8F7y6Qw1tZ3bV2nM4kL7"}}
 	f.Changes.Gaps = []approval.Gap{{What: "what is in three wheels of 2.4.1", Why: "the index does not serve them in ranges"}}
 	f.Changes.Judge()
-	f.Match.Unexplained = []Member{{"numpy-2.4.2.tar.gz", "numpy/_core/tests/data/good-large.bin"}, {"numpy-2.4.2.tar.gz", "m4/build-to-host.m4"}}
+	f.Match.Files[71].Unexplained = 2
+	f.Match.Unexplained = []approval.MemberOf{{File: "numpy-2.4.2.tar.gz", Path: "numpy/_core/tests/data/good-large.bin"},
+		{File: "numpy-2.4.2.tar.gz", Path: "m4/build-to-host.m4"}}
+	f.Match.Findings = []rule.Finding{{Rule: rule.SourceUnexplained, Severity: rule.Look, File: "numpy-2.4.2.tar.gz",
+		Where: "m4/build-to-host.m4", What: "nothing in the source commit explains it, nor 1 others of this file"}}
 	f.Votes.Beware = []string{"4f1c9e0d2b7a, which has files of this one: seberg@example.org rejected it"}
+	f.Review.Set = approval.Set{Varied: []approval.Variation{{Field: "Requires-Dist", Values: []approval.Variant{
+		{Files: wheels[1:]}, {Values: []string{"requests-toolbet>=1.0"}, Files: wheels[:1]}}}}}
+	f.Rebuild = &approval.Rebuild{Files: []approval.Rebuilt{{Name: wheels[0], Result: dist.Different, Members: []dist.Unlike{
+		{Path: "numpy/__init__.py", One: "120 bytes", Two: "118 bytes"}}}, {Name: wheels[1], Gap: "the second build has no such file"}}}
+	f.Rebuild.Judge()
 	return f
 }
 
@@ -199,12 +208,15 @@ func hostile(t testing.TB) Facts {
 	f.Changes.Policy.Version, f.Changes.Gaps = evil, []approval.Gap{{What: evil, Why: evil}}
 	f.Changes.Policy.Differences = []approval.Difference{{Field: evil, Was: evil, Now: evil}}
 	f.Changes.Judge()
-	f.Match.Unexplained = append(f.Match.Unexplained, Member{evil, evil})
+	f.Match.Unexplained = append(f.Match.Unexplained, approval.MemberOf{File: evil, Path: evil})
 	f.Votes.Beware, f.Votes.Error = []string{evil}, evil
 	f.Votes.By = []approval.Ballot{{By: evil, Reason: evil, Acknowledged: []rule.ID{rule.ID(evil)}}}
 	f.Votes.Refused = rule.Refusals{{File: evil, Rule: rule.ID(evil), Want: evil, Got: evil, Hint: evil}}
 	f.Votes.Voters[0] = approval.Voter{Person: approval.Person{GitHub: 1, Principals: []string{evil}}, Why: "started the run"}
 	f.Review.NotProven = append(f.Review.NotProven, approval.Note{ID: "x", Text: evil})
+	f.Review.Set.Varied = []approval.Variation{{Field: evil, Values: []approval.Variant{{Values: []string{evil}, Files: []string{evil}}}}}
+	f.Rebuild = &approval.Rebuild{Extra: []string{evil}, Files: []approval.Rebuilt{{Name: evil, Result: dist.Likeness(evil), Gap: evil,
+		Members: []dist.Unlike{{Path: evil, One: evil, Two: evil}}}}}
 	return f
 }
 
@@ -218,9 +230,11 @@ func samples(t testing.TB) map[string]Facts {
 		Got: "seberg@example.org rejected it at 2026-01-31T11:00:00Z: the sdist is of another commit", Hint: "stage again"}}
 	look := looked(t)
 	look.find(71, rule.Finding{Rule: rule.Archive, Severity: rule.Look, Where: "setup.py", What: "runs code when it is built"})
+	rehearsal := looked(t)
+	rehearsal.Review.Index, rehearsal.Votes.State, rehearsal.Votes.Need, rehearsal.Review.Voting.Need = "testpypi", Approved, 0, 0
 	published := looked(t)
 	published.Votes.State, published.Votes.By = Published, []approval.Ballot{{By: "seberg@example.org", GitHub: 2, Expires: noon.Add(time.Hour)}}
-	return map[string]Facts{"numpy": numpy(t), "looked": looked(t), "look": look, "tampered": tampered(t), "hostile": hostile(t), "tiny": small,
+	return map[string]Facts{"numpy": numpy(t), "looked": looked(t), "look": look, "rehearsal": rehearsal, "tampered": tampered(t), "hostile": hostile(t), "tiny": small,
 		"refused": refused, "published": published}
 }
 
