@@ -102,7 +102,8 @@ func (p policy) isOf(r workflows.Repository) error {
 
 // onBranch demands that each file of the policy is what the default branch of
 // the release repository has now. What a vote or an upload is judged by is
-// what the project agreed on, not what lies in somebody's folder.
+// what the project agreed on, not what lies in somebody's folder, nor in a file of
+// the branch that nobody guards.
 func (p policy) onBranch(ctx context.Context, client *workflows.Client, publisher publish.Publisher) error {
 	r, err := client.Repository(ctx, publisher.Repository)
 	if err != nil {
@@ -113,6 +114,10 @@ func (p policy) onBranch(ctx context.Context, client *workflows.Client, publishe
 	}
 	where := fmt.Sprintf("as the branch %s of %s has it", r.DefaultBranch, r.Name)
 	var no rule.Refusals
+	if name := filepath.Base(p.file); name != defaultPolicy {
+		no = append(no, rule.Refusal{File: name, Rule: rule.PolicyBranch, Want: defaultPolicy + ", " + where, Got: "another file",
+			Hint: "leave out --policy, or name " + defaultPolicy})
+	}
 	for _, f := range p.files {
 		if slices.Contains(p.fetched, f.Name) {
 			continue
