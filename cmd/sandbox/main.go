@@ -40,7 +40,7 @@ demo      plays a release from the build to pip install, and what must not pass;
 serve     keeps the world up until Ctrl-C, and prints what to try by hand
 rehearse  plays the vote on a release of this folder's store, and its upload
 try       plays a release of VERSION from the release repository in DIR, by its
-          own policy; the files have the expected names and next to nothing inside
+          own policy; the files have the expected names, and little inside
 `
 
 // The exit codes.

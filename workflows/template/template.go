@@ -79,11 +79,7 @@ var pins = map[string]string{
 
 // Write writes the workflow that publishes, and a policy to begin with.
 func (s Setup) Write() ([]File, error) {
-	if s.Single {
-		s.Build = Build{Repository: s.Repository, Workflow: s.Workflow, Refs: []string{"refs/heads/" + s.Branch},
-			Labels: []string{attestLabel}, Artifacts: []string{"dist"}, Inputs: []string{"inputs.index", "inputs.version"},
-			Source: s.Repository}
-	}
+	s = s.whole()
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -98,6 +94,16 @@ func (s Setup) Write() ([]File, error) {
 	return []File{{s.Workflow, workflow}, {Policy, policy}}, nil
 }
 
+// whole is the setup with its build, where the workflow that publishes is that too.
+func (s Setup) whole() Setup {
+	if s.Single {
+		s.Build = Build{Repository: s.Repository, Workflow: s.Workflow, Refs: []string{"refs/heads/" + s.Branch},
+			Labels: []string{attestLabel}, Artifacts: []string{"dist"}, Inputs: []string{"inputs.index", "inputs.version"},
+			Source: s.Repository}
+	}
+	return s
+}
+
 // Afterwards are the workflows for what comes after a release: one that watches the
 // index, and one that takes a release back. They are for releases that are kept in
 // a registry: where they are handed on as artifacts, no later run knows of them.
@@ -105,6 +111,7 @@ func (s Setup) Afterwards() (files []File, err error) {
 	if s.Registry == "" {
 		return nil, nil
 	}
+	s = s.whole()
 	if err := s.check(); err != nil {
 		return nil, err
 	}

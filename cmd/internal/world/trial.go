@@ -79,7 +79,7 @@ func (w *World) Try(r Trial) (Running, error) {
 	if err != nil {
 		return Running{}, err
 	}
-	source := w.land(r.Source, append(tree, githubtest.File{Path: "README.md", Content: r.Project + "\n"}))
+	source := w.land(r.Source, append(tree, sourcesOf(r.Project, r.Version)...))
 	w.github.PutTag(githubtest.Tag{Repository: r.Source.Repository, Name: r.Tag, Target: source, Message: r.Tag, Date: tagged,
 		Verification: githubtest.Verification{Verified: true, Signature: "-----BEGIN SSH SIGNATURE-----", Payload: "object " + source}})
 	building := source
@@ -192,20 +192,48 @@ func (w *World) tryBuild(r Trial, job githubtest.Claims) (int64, error) {
 
 // imitated is a distribution of that name, with widget's code under another name.
 func imitated(project, version, name string) (File, error) {
-	stem := strings.NewReplacer("-", "_", ".", "_").Replace(project)
-	renamed := func(members []member) (all []member) {
-		for _, m := range members {
-			all = append(all, member{strings.ReplaceAll(m.path, Project, stem), strings.ReplaceAll(m.body, Project, stem)})
-		}
-		return all
-	}
+	stem := stemOf(project) + "-" + version
 	if strings.HasSuffix(name, ".tar.gz") {
-		raw, err := tarred(stem+"-"+version+"/", renamed(sdistOf(version)))
+		raw, err := tarred(stem+"/", renamed(project, sdistOf(version)))
 		return File{name, raw}, describe(name, err)
 	}
-	tag := strings.TrimSuffix(strings.TrimPrefix(name, stem+"-"+version+"-"), ".whl")
-	raw, err := zipped(recorded(renamed(wheelOf(version, tag))))
+	tag := strings.TrimSuffix(strings.TrimPrefix(name, stem+"-"), ".whl")
+	members := overwritten(wheelOf(version, tag), module(version, "any"))
+	raw, err := zipped(recorded(renamed(project, members)))
 	return File{name, raw}, describe(name, err)
+}
+
+// overwritten are the members, as the others of their paths are: what the source
+// has, and so explains.
+func overwritten(members, others []member) (all []member) {
+	for _, m := range members {
+		if i := slices.IndexFunc(others, func(o member) bool { return o.path == m.path }); i >= 0 {
+			m = others[i]
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// sourcesOf are the files of the project that its distributions are made of.
+func sourcesOf(project, version string) (files []githubtest.File) {
+	for _, m := range renamed(project, sdistOf(version)) {
+		if m.path != "PKG-INFO" {
+			files = append(files, githubtest.File{Path: m.path, Content: m.body})
+		}
+	}
+	return files
+}
+
+// stemOf is how the names of a project's files begin.
+func stemOf(project string) string { return strings.NewReplacer("-", "_", ".", "_").Replace(project) }
+
+func renamed(project string, members []member) (all []member) {
+	as := strings.NewReplacer(Project, stemOf(project))
+	for _, m := range members {
+		all = append(all, member{as.Replace(m.path), as.Replace(m.body)})
+	}
+	return all
 }
 
 // tree is what a folder has for a commit: the policy, what stands beside it, and
