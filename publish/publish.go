@@ -30,6 +30,11 @@
 // A receipt is believed for its signer alone ([Receipts]). Where there is one,
 // Publish sends nothing, confirms again, and leaves a confirmation.
 //
+// What comes afterwards changes nothing on the index. [Witness.Reconcile] holds all
+// that it offers against the receipts; [Witness.PlanWithdrawal] says what can be done
+// about a release that must not be used, and a [Withdrawal] is the signed word that it
+// was taken back ([Withdrawer]).
+//
 // An [Index] is the only way to an index, and it goes to the hosts of its
 // address alone. What an index says is bounded and untrusted; its texts stand in
 // refusals as they came, unless they repeat a token, and whoever shows them

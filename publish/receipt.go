@@ -55,6 +55,7 @@ func (r Receipt) clone() Receipt {
 type Believed struct {
 	Receipt Receipt         `json:"receipt"`
 	Signer  attest.Evidence `json:"signer"`
+	Bundle  []byte          `json:"-"` // the signed statement, as it lies in the store
 }
 
 // Receipts reads the receipts of a release. Those that the publisher signed and
@@ -117,7 +118,7 @@ func readReceipt(record staging.Record, r staging.Release, p Publisher, v *attes
 	if err != nil {
 		return Believed{}, err
 	}
-	return Believed{statement.Predicate, evidence}, statement.Predicate.agrees(name, r.Manifest)
+	return Believed{statement.Predicate, evidence, bundles[0].Raw()}, statement.Predicate.agrees(name, r.Manifest)
 }
 
 // agrees holds a receipt against the release that it is about.

@@ -40,6 +40,7 @@ const (
 	Fetching Step = "fetching" // a part of an artifact has come
 	Present  Step = "present"  // the artifact was in the store already
 	Opened   Step = "opened"   // the artifact was unpacked
+	Uploaded Step = "uploaded" // a file of a release on GitHub was sent
 )
 
 // Event tells how far the work is. Leaving all events out changes nothing.

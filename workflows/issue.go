@@ -62,7 +62,8 @@ func (c *Client) KeepIssue(ctx context.Context, repository, title, text string) 
 		return "", fmt.Errorf("GitHub, %s: %w", q.path, err)
 	}
 	var said issue
-	return said.URL, a.decode(q, &said)
+	err = a.decode(q, &said)
+	return said.URL, err
 }
 
 // openIssue is the oldest open issue of that title that a job wrote.

@@ -23,6 +23,9 @@
 // own review, once ([Client.Post]). A [Review] is plain facts: whether it is a vote
 // is judged by whoever counts votes.
 //
+// Afterwards it keeps one issue open while something is wrong (Client.KeepIssue), and
+// copies a release to GitHub's own releases (Client.Publish).
+//
 // What GitHub says is believed for where jobs ran and who started them, and for
 // nothing about a file: its bytes are hashed here, and its evidence is judged
 // by attest. An answer that is missing a field, or a list that is not as long

@@ -14,6 +14,7 @@ const (
 	EnvironmentSelfReview ID = "environment-self-review"
 	EnvironmentBypass     ID = "environment-bypass"
 	EnvironmentRefs       ID = "environment-refs"
+	GitHubRelease         ID = "github-release"
 )
 
 var workflowsStories = map[ID]string{
@@ -48,4 +49,7 @@ var workflowsStories = map[ID]string{
 		"admits every branch, or every tag, runs a copy of the workflow that somebody changed on a branch of their " +
 		"own. \"Protected branches\" is no such list: it admits whatever is protected later, and everything where " +
 		"nothing is. Name the branches one by one.",
+	GitHubRelease: "A release on GitHub has the files that were published on the index, their bundles, their digests and the " +
+		"receipt, and nothing else, and its tag is of the commit that was built. It is a draft until all of that is so, because " +
+		"many repositories let nobody change a release that is published. What somebody else put there is not written over.",
 }

@@ -83,7 +83,7 @@ func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 // check holds a response against the description.
 func (d *description) check(r *http.Request, response *http.Response, raw []byte) error {
-	path := strings.TrimPrefix(r.URL.EscapedPath(), "/api/v3")
+	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.EscapedPath(), "/api/v3"), "/uploads") // of another host, there
 	if slices.ContainsFunc(undescribed, func(p string) bool { return fits(p, path) >= 0 }) ||
 		strings.HasPrefix(path, "/repositories/") {
 		return nil

@@ -83,11 +83,7 @@ func (g *GitHub) createIssue(c call) (answer, error) {
 	if said.Title == "" {
 		return answer{}, unprocessable("Validation Failed")
 	}
-	author := c.access.User
-	if author == "" {
-		author = "github-actions[bot]"
-	}
-	i := g.putIssue(Issue{Repository: c.repo.Name, Title: said.Title, Body: said.Body, Author: author})
+	i := g.putIssue(Issue{Repository: c.repo.Name, Title: said.Title, Body: said.Body, Author: c.writer()})
 	return answer{status: http.StatusCreated, body: g.issueJSON(c.repo, i)}, nil
 }
 

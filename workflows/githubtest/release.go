@@ -85,6 +85,11 @@ var releaseRoutes = []route{
 		(*GitHub).listAssets},
 	{"GET " + releaseAt + "/assets/{asset}", "contents=read", "releases/assets#get-a-release-asset",
 		(*GitHub).getAsset},
+	{"POST " + releaseAt, "contents=write", "releases/releases#create-a-release", (*GitHub).createRelease},
+	{"PATCH " + releaseAt + "/{release}", "contents=write", "releases/releases#update-a-release", (*GitHub).updateRelease},
+	{"POST /uploads" + releaseAt + "/{release}/assets", "contents=write", "releases/assets#upload-a-release-asset",
+		(*GitHub).uploadAsset},
+	{"DELETE " + releaseAt + "/assets/{asset}", "contents=write", "releases/assets#delete-a-release-asset", (*GitHub).deleteAsset},
 	{"GET /repos/{owner}/{repo}/immutable-releases", "administration=read!",
 		"repos/repos#check-if-immutable-releases-are-enabled-for-a-repository", (*GitHub).getImmutable},
 }

@@ -122,6 +122,7 @@ A release goes through the verbs in this order:
     status    where every release stands, and the next command
     reconcile hold what the index offers against what was released
     withdraw  take a release back
+    mirror    make the GitHub release of a published release
 
 A refusal names its rule; explain tells the story behind it.`,
 		SilenceUsage: true, SilenceErrors: true,
@@ -138,7 +139,7 @@ A refusal names its rule; explain tells the story behind it.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, verb := range []*cobra.Command{
-		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newCanary(s), newStatus(s), newReconcile(s), newWithdraw(s), newAudit(s), newLayout(s), newInit(s), newExplain(s),
+		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newCanary(s), newStatus(s), newReconcile(s), newWithdraw(s), newMirror(s), newAudit(s), newLayout(s), newInit(s), newExplain(s),
 		newLock(s),
 	} {
 		verb.Args = usage(verb.Args)

@@ -126,7 +126,8 @@ type sigstoreTable struct {
 }
 
 type githubTable struct {
-	API string `toml:"api"`
+	API     string `toml:"api"`
+	Release string `toml:"release"`
 }
 
 type approvalTable struct {

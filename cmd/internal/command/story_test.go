@@ -99,6 +99,7 @@ func TestStories(t *testing.T) {
 			"yankable":  yankable,
 			"runs":      runs,
 			"rehearsal": rehearsal,
+			"writer":    writer,
 			"issues":    issues,
 		}),
 	})
@@ -239,6 +240,12 @@ func yank(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	ts.Check(index.Yank(world.Project, args[0], strings.Join(args[1:], " ")))
+}
+
+// writer: the following commands run with a job's token that may write contents.
+func writer(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("GITHUB_TOKEN", inWorld(ts).GitHub().AccessToken(githubtest.Access{
+		Permissions: map[string]string{"actions": "read", "contents": "write"}}))
 }
 
 // issues PATTERN: the issues of the release repository are like this, each as
