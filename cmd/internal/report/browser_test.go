@@ -341,7 +341,7 @@ func (b *browser) noise() (faults []string) {
 func (b *browser) copies(f Facts) {
 	var got string
 	b.eval(&got, `(() => { const s = getSelection(); s.selectAllChildren(document.querySelector('.paste')); return s.toString().trim(); })()`)
-	want := "approve " + f.Review.Release.String()
+	want := f.Head().Paste
 	if f.Head().Closed != "" {
 		want = f.Review.Release.String()
 	}

@@ -16,7 +16,7 @@ type Head struct {
 	Title   string // "numpy 2.4.2"
 	Verdict Verdict
 	Lines   []Line // in a fixed order
-	Paste   string // the line that a vote's comment has
+	Paste   string // the line that a vote's comment has, or the command that votes
 	Closed  string // why no vote would help; "" where one would
 	After   []Line // who may vote, and what else can be done
 }
@@ -46,7 +46,7 @@ const (
 func (f Facts) Head() Head {
 	r := f.Review
 	return Head{
-		Title: r.Project + " " + r.Version, Verdict: f.verdict(), Paste: "approve " + r.Release.String(), Closed: f.closed(),
+		Title: r.Project + " " + r.Version, Verdict: f.verdict(), Paste: f.say() + " " + r.Release.String(), Closed: f.closed(),
 		Lines: []Line{
 			{"Files", f.files()}, {"Source", f.source()}, {"Build", f.build()}, {"Changes", f.changes()},
 			{"Findings", f.findings()}, {"Policy", f.policy()},
@@ -98,6 +98,17 @@ func (f Facts) missing() (said []string) {
 		}
 	}
 	return said
+}
+
+// onGitHub tells whether a review of the environment is a vote.
+func (f Facts) onGitHub() bool { return slices.Contains(f.Review.Voting.Roads, approval.Environment) }
+
+// say is what approves, before the release digest.
+func (f Facts) say() string {
+	if f.onGitHub() {
+		return "approve"
+	}
+	return "distgate approve"
 }
 
 // closed is why no vote would help; "" where one would.
@@ -359,8 +370,10 @@ func (f Facts) findings() Text {
 
 // seen are the lines by which a vote says what its voter has looked at.
 func (f Facts) seen() (lines []string) {
-	for _, id := range f.Review.Looks() {
-		lines = append(lines, "seen "+string(id))
+	for _, g := range f.found().groups() {
+		if line := "seen " + string(g.Rule); g.Severity == rule.Look && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
 	}
 	return lines
 }
@@ -449,7 +462,7 @@ func (f Facts) next() Text {
 		return t
 	}
 	t = t.and(say("; to reject: %s", "distgate reject "+name))
-	if slices.Contains(f.Review.Voting.Roads, approval.Environment) {
+	if f.onGitHub() {
 		t = t.and(say(" or “Reject” where the deployment is reviewed"))
 	}
 	return t.and(say("; to redo: build and stage again"))

@@ -53,6 +53,7 @@ func (p page) Told() string    { return p.told() }
 func (p page) Matrix() matrix  { return p.matrix() }
 func (p page) Found() findings { return p.found() }
 func (p page) Seen() []string  { return p.seen() }
+func (p page) OnGitHub() bool  { return p.onGitHub() }
 func (p page) Runs() []run     { return p.runs() }
 
 // Groups are what a person has to see, and Remarks what is worth knowing.

@@ -18,7 +18,7 @@ func (f Facts) Markdown(limit int) []byte {
 	m.section("Changes since the last release", f.changeLines())
 	m.section("What is not proven", noteLines(f.Review.NotProven))
 	m.section("What is proven", noteLines(f.Review.Proven))
-	m.section("Wheels, by their size in MB", f.matrixLines())
+	m.section("Wheels, by their size in "+f.matrix().Unit, f.matrixLines())
 	m.section("Files that nothing in the source explains", f.unexplainedLines())
 	m.folded(count(len(f.Review.Files), "file"), f.fileLines())
 	m.section("Who decides", f.voterLines())

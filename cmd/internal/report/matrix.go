@@ -18,12 +18,13 @@ type matrix struct {
 	Pythons   []string
 	Platforms []matrixRow
 	Wheels    int
+	Unit      string // of the sizes
 }
 
 type matrixRow struct {
 	Family, Arch string   // "manylinux", "x86_64"
 	From         string   // the numbers of its tags: "2.27"; "" where they have none
-	Cells        []string // a size in MB for each Python, "" for a hole
+	Cells        []string // a size for each Python, "" for a hole
 }
 
 // spot is where a wheel stands.
@@ -40,7 +41,10 @@ func (f Facts) matrix() matrix {
 			spots = append(spots, place(file))
 		}
 	}
-	m := matrix{Wheels: len(spots)}
+	m, unit := matrix{Wheels: len(spots), Unit: "kB"}, 1e3
+	if slices.ContainsFunc(spots, func(s spot) bool { return s.size >= 1e6 }) {
+		m.Unit, unit = "MB", 1e6
+	}
 	for _, s := range spots {
 		if !slices.Contains(m.Pythons, s.python) {
 			m.Pythons = append(m.Pythons, s.python)
@@ -48,7 +52,7 @@ func (f Facts) matrix() matrix {
 	}
 	slices.SortFunc(m.Pythons, byNumbers)
 	for _, class := range classes(spots) {
-		m.Platforms = append(m.Platforms, class.row(m.Pythons))
+		m.Platforms = append(m.Platforms, class.row(m.Pythons, unit))
 	}
 	return m
 }
@@ -125,23 +129,16 @@ func (c class) meets(others []spot) bool {
 	})
 }
 
-func (c class) row(pythons []string) matrixRow {
+func (c class) row(pythons []string, unit float64) matrixRow {
 	first := c.spots[0]
 	row := matrixRow{Family: first.family, Arch: first.arch, Cells: make([]string, len(pythons))}
 	if first.version != [2]int{} {
 		row.From = fmt.Sprintf("%d.%d", first.version[0], first.version[1])
 	}
 	for _, s := range c.spots {
-		row.Cells[slices.Index(pythons, s.python)] = megabytes(s.size)
+		row.Cells[slices.Index(pythons, s.python)] = fmt.Sprintf("%.1f", float64(s.size)/unit)
 	}
 	return row
-}
-
-func megabytes(n int64) string {
-	if n < 1e5 {
-		return fmt.Sprintf("%.2f", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f", float64(n)/1e6)
 }
 
 // byNumbers orders cp39 before cp311.

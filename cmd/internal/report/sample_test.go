@@ -223,7 +223,7 @@ func hostile(t testing.TB) Facts {
 // samples are the releases that the renderings are held against.
 func samples(t testing.TB) map[string]Facts {
 	small := numpy(t)
-	small.Review.Files, small.Review.Project = small.Review.Files[71:], "tiny"
+	small.Review.Files, small.Review.Project, small.Review.Voting.Roads = small.Review.Files[71:], "tiny", []approval.Road{approval.Signed}
 	refused := looked(t)
 	refused.Votes.State = Refused
 	refused.Votes.Refused = rule.Refusals{{File: "x", Rule: rule.ReleaseRejected, Want: "no rejection by anyone on the list",
