@@ -125,6 +125,14 @@ func (s *step) isDistgate(verb string) bool {
 	return strings.HasSuffix(strings.ToLower(name), "/distgate") && value(given) == verb
 }
 
+// records tells whether the job signs a record of a release, as of its withdrawal.
+func (j *job) records() bool {
+	return slices.ContainsFunc(j.all(), func(s *step) bool {
+		return s.isDistgate("withdraw") ||
+			slices.ContainsFunc(s.commands(), func(c command) bool { return c.is([]string{"distgate withdraw", "distgate yank"}) })
+	})
+}
+
 // gated tells whether all that a job publishes goes through distgate, which
 // publishes in no environment but the policy's.
 func (j *job) gated() bool {
