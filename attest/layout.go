@@ -253,10 +253,14 @@ func BuildStep(files []Verified) Step {
 // LinkV03 is the predicate type of an in-toto link that is an attestation.
 const LinkV03 = "https://in-toto.io/attestation/link/v0.3"
 
+// TestResultV01 is the predicate type of what came of a test.
+const TestResultV01 = "https://in-toto.io/attestation/test-result/v0.1"
+
 // AttestedStep is a further step, as a bundle attests it: signed by just that
 // workflow, in the repository and on the ref that the policy wants, at the commit
-// of the release. What it is about are its products. An in-toto link says its materials; anything else, like
-// a test or a scan, looked at the files and left them as they were.
+// of the release. What it is about are its products. An in-toto link says its
+// materials; anything else, like a test or a scan, looked at the files and left them
+// as they were. A test must have passed.
 func (v *Verifier) AttestedStep(name, workflow, commit string, b Bundle, p Policy) (Step, error) {
 	proven := v.prove(b)
 	if proven.undecided != nil {
@@ -278,10 +282,24 @@ func (v *Verifier) AttestedStep(name, workflow, commit string, b Bundle, p Polic
 		return Step{}, err
 	}
 	s := Step{Name: name, Materials: maps.Clone(products), Products: products}
-	if b.statement.PredicateType == LinkV03 {
+	switch b.statement.PredicateType {
+	case LinkV03:
 		s.Materials, err = linkMaterials(b.file, name, b.statement.Predicate)
+	case TestResultV01:
+		err = passed(b.file, name, b.statement.Predicate)
 	}
 	return s, err
+}
+
+func passed(file, name string, predicate json.RawMessage) error {
+	var test struct {
+		Result string `json:"result"` // PASSED, WARNED or FAILED
+	}
+	if err := json.Unmarshal(predicate, &test); err != nil || test.Result != "PASSED" {
+		return rule.Refusals{{File: file, Rule: rule.LayoutStep, Want: "step " + name + " with the result PASSED", Got: orNothing(test.Result),
+			Hint: "look at the run that made the bundle; repair what failed and build again"}}
+	}
+	return nil
 }
 
 // digests are files, each name with one SHA-256.

@@ -167,7 +167,7 @@ func TestAFurtherStepIsAttested(t *testing.T) {
 		check(t, err)
 		return raw
 	}
-	test := statement("https://in-toto.io/attestation/test-result/v0.1", map[string]any{"result": "PASSED"})
+	test := statement(attest.TestResultV01, map[string]any{"result": "PASSED"})
 	b := w.sign(t, scan, test)[0]
 	s, err := w.verifier.AttestedStep("scan", uri, scan.SHA, b, w.policy)
 	check(t, err)
@@ -194,6 +194,16 @@ func TestAFurtherStepIsAttested(t *testing.T) {
 		},
 		"another commit": func() error {
 			_, err := w.verifier.AttestedStep("scan", uri, strings.Repeat("0", 40), b, w.policy)
+			return err
+		},
+		"a test that failed": func() error {
+			failed := w.sign(t, scan, statement(attest.TestResultV01, map[string]any{"result": "FAILED"}))[0]
+			_, err := w.verifier.AttestedStep("scan", uri, scan.SHA, failed, w.policy)
+			return err
+		},
+		"a test of which nobody knows": func() error {
+			unknown := w.sign(t, scan, statement(attest.TestResultV01, map[string]any{}))[0]
+			_, err := w.verifier.AttestedStep("scan", uri, scan.SHA, unknown, w.policy)
 			return err
 		},
 		"another step": func() error {

@@ -353,9 +353,14 @@ func lateRun(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], fmt.Sprint(id))
 }
 
-// scan DIR VERSION FILE: another workflow attests that it looked at the files.
+// scan DIR VERSION FILE [RESULT]: another workflow attests that it looked at the
+// files, and what came of it.
 func scan(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(inWorld(ts).Scan(ts.MkAbs(args[0]), args[1], ts.MkAbs(args[2])))
+	result := "PASSED"
+	if len(args) > 3 {
+		result = args[3]
+	}
+	ts.Check(inWorld(ts).Scan(ts.MkAbs(args[0]), args[1], ts.MkAbs(args[2]), result))
 }
 
 // append FILE OTHER: what the other file holds goes to the end of the first.

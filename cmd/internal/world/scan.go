@@ -8,8 +8,9 @@ import (
 )
 
 // Scan writes the bundle in which another workflow of the project, scan.yml, says
-// that it looked at the distributions of a folder: an in-toto test result.
-func (w *World) Scan(dir, version, bundle string) error {
+// what came of looking at the distributions of a folder, "PASSED" or "FAILED": an
+// in-toto test result.
+func (w *World) Scan(dir, version, bundle, result string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -26,7 +27,7 @@ func (w *World) Scan(dir, version, bundle string) error {
 		subjects = append(subjects, map[string]any{"name": e.Name(), "digest": map[string]string{"sha256": digest}})
 	}
 	statement, err := json.Marshal(map[string]any{"_type": "https://in-toto.io/Statement/v1", "subject": subjects,
-		"predicateType": "https://in-toto.io/attestation/test-result/v0.1", "predicate": map[string]string{"result": "PASSED"}})
+		"predicateType": "https://in-toto.io/attestation/test-result/v0.1", "predicate": map[string]string{"result": result}})
 	if err != nil {
 		return err
 	}
