@@ -44,7 +44,7 @@ type Withdrawal struct {
 }
 
 // Withdraw is the withdrawal of a release. Where it is to be put back, the
-// withdrawals that stand are named.
+// withdrawals that stand are named, and it is not older than they are.
 func Withdraw(m staging.Manifest, standing []Withdrawn, reason, instead string, now time.Time) Withdrawal {
 	w := Withdrawal{Index: m.Index, Project: m.Project, Version: m.Version, Files: []dist.Digest{}, PutsBack: []dist.Digest{},
 		Reason: reason, Instead: instead, Issued: now.UTC().Truncate(time.Second)}
@@ -54,6 +54,9 @@ func Withdraw(m staging.Manifest, standing []Withdrawn, reason, instead string, 
 	for _, s := range standing {
 		if !s.Statement.IsZero() {
 			w.PutsBack = append(w.PutsBack, s.Statement)
+		}
+		if s.Since.After(w.Issued) { // by another clock
+			w.Issued = s.Since
 		}
 	}
 	slices.SortFunc(w.Files, byHex)
@@ -141,8 +144,9 @@ type Withdrawer struct {
 }
 
 // Withdrawals reads the withdrawals of a release that stand: each that somebody
-// who may signed, and that no person on the list took back since. Why others do
-// not count is in refused. No withdrawal does not mean that nobody withdrew it:
+// who may signed, and that no person on the list took back since: what says that it
+// is older than the withdrawal could be by a key that was taken off the list in
+// between. Why others do not count is in refused. No withdrawal does not mean that nobody withdrew it:
 // whoever can write to the store can take one out of it.
 func (w Withdrawer) Withdrawals(ctx context.Context, store *staging.Store, r staging.Release) (
 	standing []Withdrawn, refused rule.Refusals, err error,
@@ -160,7 +164,7 @@ func (w Withdrawer) Withdrawals(ctx context.Context, store *staging.Store, r sta
 				"restore it from another copy of the store")
 		}
 	}
-	back := map[dist.Digest]bool{}
+	back := map[dist.Digest]time.Time{}
 	for _, record := range records {
 		said, by, err := w.Judge(record, r)
 		var no rule.Refusals
@@ -171,13 +175,15 @@ func (w Withdrawer) Withdrawals(ctx context.Context, store *staging.Store, r sta
 			return nil, nil, err
 		case len(said.PutsBack) > 0:
 			for _, d := range said.PutsBack {
-				back[d] = true
+				if said.Issued.After(back[d]) {
+					back[d] = said.Issued
+				}
 			}
 		default:
 			standing = append(standing, said.withdrawn(r.Digest, dist.Sum(record.Statement), by))
 		}
 	}
-	standing = slices.DeleteFunc(standing, func(s Withdrawn) bool { return back[s.Statement] })
+	standing = slices.DeleteFunc(standing, func(s Withdrawn) bool { return !back[s.Statement].Before(s.Since) })
 	slices.SortStableFunc(standing, func(a, b Withdrawn) int { return a.Since.Compare(b.Since) })
 	return standing, refused, nil
 }

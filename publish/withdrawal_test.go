@@ -103,6 +103,12 @@ func TestWhoTakesAReleaseBackAndWhoPutsItBack(t *testing.T) {
 		!strings.HasPrefix(list[1].By, "https://github.com/acme/widget/actions/runs/") {
 		t.Errorf("%+v", list)
 	}
+	// Nobody put it back before it was taken back: such a one could be by a key
+	// that is valid no more.
+	early := publish.Withdraw(m, list[:1], "mistake", "", now)
+	early.Issued = early.Issued.Add(-time.Hour)
+	w.withdraw(ws, "bob", early)
+	standing(2)
 	// One that is put back leaves the other.
 	w.withdraw(ws, "bob", publish.Withdraw(m, list[:1], "mistake", "", now.Add(2*time.Second)))
 	if left := standing(1); left[0].Reason != "broken too" {
