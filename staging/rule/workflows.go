@@ -8,6 +8,7 @@ const (
 	ArtifactForm    ID = "artifact-form"
 	ArtifactArchive ID = "artifact-archive"
 	ArtifactSize    ID = "artifact-size"
+	ArtifactForeign ID = "artifact-foreign"
 
 	EnvironmentMissing    ID = "environment-missing"
 	EnvironmentReviewers  ID = "environment-reviewers"
@@ -33,6 +34,9 @@ var workflowsStories = map[ID]string{
 		"upload-artifact, and is refused as a whole, whatever else is in it.",
 	ArtifactSize: "Artifacts are opened within bounds: size, number of members, size of the list of members, and " +
 		"unpacked size against stored size. A zip beyond them is a bomb, or holds much that belongs to no release.",
+	ArtifactForeign: "Where a store keeps no files, they are fetched again from the artifacts that the release names. " +
+		"Those are of the repository that the policy builds in. Whoever can write to the store could name others, " +
+		"and have them read with the token of whoever looks.",
 
 	EnvironmentMissing: "The job that publishes runs in an environment, and the index takes files from that " +
 		"environment alone. One that nobody made is no gate: GitHub makes it when a job names it, without a single " +

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/publish"
@@ -43,7 +44,7 @@ func (p policy) refill(ctx context.Context, s Streams, store *staging.Store, m s
 	if p.table.Store.Registry == "" || p.table.Store.Files || !missing(ctx, store, m) {
 		return nil
 	}
-	artifacts, err := toFetch(m)
+	artifacts, err := p.toFetch(m)
 	if err != nil || len(artifacts) == 0 {
 		return err
 	}
@@ -71,10 +72,16 @@ func missing(ctx context.Context, store *staging.Store, m staging.Manifest) bool
 }
 
 // toFetch are the artifacts that the files came from, by what the manifest says.
-func toFetch(m staging.Manifest) (list []workflows.Artifact, err error) {
+// Whoever writes to the store writes that, and has no other repository read with
+// this token.
+func (p policy) toFetch(m staging.Manifest) (list []workflows.Artifact, err error) {
 	for _, a := range m.Origin.Artifacts {
 		if a.Superseded {
 			continue
+		}
+		if !strings.EqualFold(a.Repository, p.table.Build.Repository) {
+			return nil, rule.Refusals{{File: a.Name, Rule: rule.ArtifactForeign, Want: "an artifact of " + p.table.Build.Repository,
+				Got: "one of " + a.Repository, Hint: "find out who wrote this release into the store"}}
 		}
 		digest, err := dist.ParseDigest(a.Digest)
 		if err != nil {

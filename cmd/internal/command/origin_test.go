@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
@@ -45,6 +46,19 @@ func TestFilesAreAddedToAPublishedRelease(t *testing.T) {
 		}
 		if files != row.files || len(no) != len(row.rules) || len(no) > 0 && no[0].Rule != row.rules[0] {
 			t.Errorf("%s: got %d files and %v", name, files, no)
+		}
+	}
+}
+
+// Who can write to a store has no other repository's artifacts fetched.
+func TestFilesAreFetchedFromTheRepositoryThatBuilds(t *testing.T) {
+	p := policy{table: policyFile{Build: buildTable{Repository: "acme/widget"}}}
+	for repository, want := range map[string]bool{"acme/widget": true, "Acme/Widget": true, "acme/secret": false, "": false} {
+		m := staging.Manifest{Origin: staging.Origin{Artifacts: []staging.Artifact{{Repository: repository, Run: 1, ID: 2, Name: "dist",
+			Digest: "sha256:" + strings.Repeat("1", 64)}}}}
+		list, err := p.toFetch(m)
+		if got := len(list) == 1 && err == nil; got != want || !want && !errors.As(err, new(rule.Refusals)) {
+			t.Errorf("%q: got %v, %v", repository, list, err)
 		}
 	}
 }
