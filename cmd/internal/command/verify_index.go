@@ -123,12 +123,13 @@ func offered(ctx context.Context, index onIndex, wanted []requirement) (files []
 			continue
 		}
 		for i, o := range list {
-			if i > 0 && o.Name == list[i-1].Name {
+			at := slices.IndexFunc(files, func(f offeredFile) bool { return f.Name == o.Name }) // a release can be asked for twice
+			if i > 0 && o.Name == list[i-1].Name || at >= 0 && files[at].Digest != o.Digest {
 				no = append(no, rule.Refusal{File: o.Name, Rule: rule.IndexAnswer, Want: "one file of this name on " + index.Name(),
 					Got: "another, " + o.Digest.String(), Hint: "look at what answers as the index"})
 				continue
 			}
-			if len(w.hashes) == 0 || slices.Contains(w.hashes, o.Digest) {
+			if at < 0 && (len(w.hashes) == 0 || slices.Contains(w.hashes, o.Digest)) {
 				files = append(files, offeredFile{o, w.project})
 			}
 		}
