@@ -132,8 +132,8 @@ func (s *session) uploadAll(ctx context.Context, staged staging.Staged, r releas
 	defer cancel()
 	defer s.burn(ctx)
 	var total int64
-	for _, p := range parcels {
-		total += p.file.Size()
+	for i := range parcels { // a parcel that is being signed is not copied
+		total += parcels[i].file.Size()
 	}
 	s.job.report(Event{Step: Planned, Size: total, Files: len(parcels)})
 	for i := range parcels {
