@@ -41,33 +41,17 @@ An index other than pypi and testpypi is one of the policy's, by its name there.
 The names alone are read. They prove nothing: the table is what you say.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			var set staging.FileSet
-			var table []byte
-			if source != "" {
-				names, err := namesFrom(c.Context(), s, file, source)
-				if err != nil {
-					return err
-				}
-				files, err := parseNames(names)
-				if err != nil {
-					return err
-				}
-				if set, table, err = describeFiles(files); err != nil {
-					return err
-				}
-			}
-			switch {
-			case f.begins():
-				return runBegin(c.Context(), s, f, string(table), asJSON)
-			case source == "":
-				return usagef("say where the files are built, with --into, --built-by or --all-in-one; or with --files-from whose files they are")
-			case asJSON:
-				return emit(s.Out, set)
-			}
-			_, err := s.Out.Write(table)
-			return err
+			return runInit(c.Context(), s, f, file, source, asJSON)
 		},
 	}
+	f.bind(c)
+	c.Flags().StringVar(&source, "files-from", "", "a `SOURCE` of file names: DIR, INDEX:PROJECT==VERSION, or a run's address")
+	c.Flags().StringVar(&file, "policy", defaultPolicy, "the policy `FILE`, for what it says of indexes and GitHub")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the facts as JSON")
+	return c
+}
+
+func (f *setupFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&f.into, "into", "", "edit this `WORKFLOW`, which builds: it attests, and publishes no more")
 	c.Flags().StringVar(&f.releasedBy, "released-by", "", "the `REPOSITORY` that publishes, if it is not this one")
 	c.Flags().StringVar(&f.builtBy, "built-by", "", "the `WORKFLOW` of another repository that builds, as OWNER/NAME/.github/workflows/FILE")
@@ -79,10 +63,39 @@ The names alone are read. They prove nothing: the table is what you say.`,
 	c.Flags().StringVar(&f.registry, "registry", "", "keep releases in this OCI `REGISTRY`, as ghcr.io/acme/staging")
 	c.Flags().StringArrayVar(&f.owners, "owner", nil, "`WHO` must look at changes of the gate, as @acme/release (repeatable)")
 	c.Flags().BoolVar(&f.write, "write", false, "write the files, and not the diff alone")
-	c.Flags().StringVar(&source, "files-from", "", "a `SOURCE` of file names: DIR, INDEX:PROJECT==VERSION, or a run's address")
-	c.Flags().StringVar(&file, "policy", defaultPolicy, "the policy `FILE`, for what it says of indexes and GitHub")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the facts as JSON")
-	return c
+}
+
+func runInit(ctx context.Context, s Streams, f setupFlags, file, source string, asJSON bool) error {
+	if source == "" && !f.begins() {
+		return usagef("say where the files are built, with --into, --built-by or --all-in-one; or with --files-from whose files they are")
+	}
+	set, table, err := tableOf(ctx, s, file, source)
+	switch {
+	case err != nil:
+		return err
+	case f.begins():
+		return runBegin(ctx, s, f, string(table), asJSON)
+	case asJSON:
+		return emit(s.Out, set)
+	}
+	_, err = s.Out.Write(table)
+	return err
+}
+
+// tableOf is the [files] table of what the source has; nothing of no source.
+func tableOf(ctx context.Context, s Streams, file, source string) (staging.FileSet, []byte, error) {
+	if source == "" {
+		return staging.FileSet{}, nil, nil
+	}
+	names, err := namesFrom(ctx, s, file, source)
+	if err != nil {
+		return staging.FileSet{}, nil, err
+	}
+	files, err := parseNames(names)
+	if err != nil {
+		return staging.FileSet{}, nil, err
+	}
+	return describeFiles(files)
 }
 
 func runBegin(ctx context.Context, s Streams, f setupFlags, files string, asJSON bool) error {

@@ -91,9 +91,7 @@ func (w *World) Try(r Trial) (Running, error) {
 		publishing = w.land(r.Publish, tree)
 	}
 	w.guard(r)
-	err = w.index.AddProject(r.Project, pypitest.Publisher{Repository: r.Publish.Repository, OwnerID: r.Publish.OwnerID,
-		Workflow: path.Base(r.Publish.Workflow), Environment: r.Environment})
-	if err != nil {
+	if err := w.register(r); err != nil {
 		return Running{}, err
 	}
 	run := Running{Job: r.Publish.job(publishing, r.Environment)}
@@ -131,6 +129,16 @@ func (w *World) land(r Role, files []githubtest.File) string {
 		}
 	}
 	return commit
+}
+
+// register makes the publisher of the trial the only one of its project.
+func (w *World) register(r Trial) error {
+	publisher := pypitest.Publisher{Repository: r.Publish.Repository, OwnerID: r.Publish.OwnerID,
+		Workflow: path.Base(r.Publish.Workflow), Environment: r.Environment}
+	if stemOf(r.Project) != Project {
+		return w.index.AddProject(r.Project, publisher)
+	}
+	return errors.Join(w.index.RemovePublisher(Project, w.Publisher()), w.index.AddPublisher(Project, publisher))
 }
 
 // guard makes the environment as init says that it should be.
