@@ -61,7 +61,8 @@ func ships(files []attest.Verified) (list []shipped) {
 
 // newSet looks at all files of a release, which are at least one.
 func newSet(files []shipped) Set {
-	s := Set{Pythons: []string{}, Platforms: []string{}, Matrix: [][]int{}, Varied: []Variation{}, Findings: []rule.Finding{}}
+	s := Set{Pythons: []string{}, Platforms: []string{}, Matrix: [][]int{},
+		Varied: []Variation{}, Findings: []rule.Finding{}}
 	var spots [][2]string
 	for _, f := range files {
 		name := f.info.Filename
@@ -115,7 +116,8 @@ func natural(a, b string) int {
 	if x == nil || y == nil {
 		return cmp.Compare(a, b)
 	}
-	return cmp.Or(cmp.Compare(x[1], y[1]), cmp.Compare(len(x[2]), len(y[2])), cmp.Compare(x[2], y[2]), cmp.Compare(x[3], y[3]))
+	return cmp.Or(cmp.Compare(x[1], y[1]), cmp.Compare(len(x[2]), len(y[2])), cmp.Compare(x[2], y[2]),
+		cmp.Compare(x[3], y[3]))
 }
 
 // common are the fields that all files of a release should have alike: a new one
@@ -152,8 +154,8 @@ func leavesOpen(i dist.Info, field string) bool {
 	if i.Filename.Kind == dist.Wheel {
 		return false
 	}
-	dynamic := slices.ContainsFunc(i.Metadata.Values("Dynamic"), func(f string) bool { return strings.EqualFold(f, field) })
-	return dynamic || field == entryPointField || i.Metadata.MetadataVersion() < "2.2"
+	same := func(other string) bool { return strings.EqualFold(other, field) }
+	return slices.ContainsFunc(i.Metadata.Values("Dynamic"), same) || field == entryPointField || i.Metadata.MetadataVersion() < "2.2"
 }
 
 // compare finds the fields that differ.
@@ -199,11 +201,13 @@ func (s *Set) judge(files []shipped) {
 	var total int64
 	for _, f := range files {
 		if total += f.size; f.size > maxIndexFile {
-			add(rule.SetSize, rule.Look, f.name, "", fmt.Sprintf("%d bytes: PyPI takes %d of one file", f.size, maxIndexFile))
+			add(rule.SetSize, rule.Look, f.name, "",
+				fmt.Sprintf("%d bytes: PyPI takes %d of one file", f.size, maxIndexFile))
 		}
 	}
 	if total > maxIndexProject {
-		add(rule.SetSize, rule.Look, "", "", fmt.Sprintf("%d bytes: PyPI takes %d of all files of a project", total, maxIndexProject))
+		add(rule.SetSize, rule.Look, "", "",
+			fmt.Sprintf("%d bytes: PyPI takes %d of all files of a project", total, maxIndexProject))
 	}
 	if s.Sdists == 0 {
 		add(rule.SetSdist, rule.Remark, "", "", "no sdist")

@@ -121,7 +121,8 @@ func (r *report) beyond(severity rule.Severity, listed int) (more []rule.Finding
 
 // sorted are the findings, looks first, likewise.
 func (r *report) sorted() []rule.Finding {
-	all := slices.Concat([]rule.Finding{}, r.findings, r.beyond(rule.Look, maxFindings), r.beyond(rule.Remark, maxFindings))
+	all := slices.Concat([]rule.Finding{}, r.findings,
+		r.beyond(rule.Look, maxFindings), r.beyond(rule.Remark, maxFindings))
 	rank := map[rule.Severity]int{rule.Look: 1, rule.Remark: 2}
 	slices.SortStableFunc(all, func(a, b rule.Finding) int {
 		return cmp.Or(cmp.Compare(rank[a.Severity], rank[b.Severity]), cmp.Compare(a.Rule, b.Rule))

@@ -31,7 +31,6 @@ func (l *Library) readELF(i *image) error {
 		return err
 	}
 	l.Machines = append(l.Machines, elfMachine(elf.Machine(h.Machine), i.order))
-	l.object = elf.Type(h.Type) == elf.ET_REL
 	var dynamic elf.Prog64
 	for n := range int64(h.Phnum) {
 		p, err := f.program(int64(h.Phoff) + n*int64(h.Phentsize))
@@ -54,7 +53,7 @@ func (f *elfFile) header() (h elf.Header64, err error) {
 	}
 	var n elf.Header32
 	err = f.read(&n, 0)
-	return elf.Header64{Type: n.Type, Machine: n.Machine, Phoff: uint64(n.Phoff), Phnum: n.Phnum, Phentsize: n.Phentsize}, err
+	return elf.Header64{Machine: n.Machine, Phoff: uint64(n.Phoff), Phnum: n.Phnum, Phentsize: n.Phentsize}, err
 }
 
 func (f *elfFile) program(at int64) (p elf.Prog64, err error) {

@@ -51,9 +51,12 @@ func indexRows() []row[Metadata] {
 		{rule.IndexMetadata, rule.Refuse, "requirements (PEP 508) without an address of their own",
 			of(requirementFault, "Requires-Dist", "Provides-Dist", "Obsoletes-Dist")},
 		{rule.IndexMetadata, rule.Refuse, "version specifiers (PEP 440)", of(specifierFault, "Requires-Python")},
-		{rule.IndexMetadata, rule.Refuse, "addresses of mail, NAME@HOST", of(mailFault, "Author-email", "Maintainer-email")},
-		{rule.IndexMetadata, rule.Refuse, "addresses that begin with https:// or http://", of(webFault, "Home-page", "Download-URL")},
-		{rule.IndexMetadata, rule.Refuse, "LABEL, URL with a label of at most 32 characters", of(labelFault, "Project-URL")},
+		{rule.IndexMetadata, rule.Refuse, "addresses of mail, NAME@HOST",
+			of(mailFault, "Author-email", "Maintainer-email")},
+		{rule.IndexMetadata, rule.Refuse, "addresses that begin with https:// or http://",
+			of(webFault, "Home-page", "Download-URL")},
+		{rule.IndexMetadata, rule.Refuse, "LABEL, URL with a label of at most 32 characters",
+			of(labelFault, "Project-URL")},
 		{rule.IndexMetadata, rule.Refuse, "classifiers that the index has", of(func(value string) string {
 			if strings.HasPrefix(value, "Private ::") {
 				return value + ", which keeps a project off the index"
@@ -71,7 +74,8 @@ func indexRows() []row[Metadata] {
 
 // requirementFault reads NAME[EXTRAS] SPECIFIERS; MARKER. The marker is not judged.
 func requirementFault(text string) string {
-	form := regexp.MustCompile(`^([A-Za-z0-9._-]*[A-Za-z0-9])\s*(?:\[([A-Za-z0-9._\-, \t]*)\])?\s*([^;]*)(?:;\s*(\S.*))?$`)
+	const name, extras, marker = `([A-Za-z0-9._-]*[A-Za-z0-9])`, `(?:\[([A-Za-z0-9._\-, \t]*)\])?`, `(?:;\s*(\S.*))?`
+	form := regexp.MustCompile(`^` + name + `\s*` + extras + `\s*([^;]*)` + marker + `$`)
 	parts := form.FindStringSubmatch(strings.Join(strings.Fields(text), " "))
 	switch {
 	case parts == nil || !isProjectName(parts[1]):
@@ -126,10 +130,11 @@ func mailFault(text string) string {
 
 func webFault(text string) string {
 	u, err := url.Parse(text)
-	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.ContainsAny(text, " \t\n<>\"{}|\\^`") {
-		return ""
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
+		strings.ContainsAny(text, " \t\n<>\"{}|\\^`") {
+		return text
 	}
-	return text
+	return ""
 }
 
 func labelFault(text string) string {

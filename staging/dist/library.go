@@ -20,7 +20,6 @@ type Library struct {
 	Size     int64    `json:"size"`
 
 	oldest release // of Minimum
-	object bool    // a part of a program, that nobody loads
 }
 
 // release is a version of a system or its C library, such as 2.17.

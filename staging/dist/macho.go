@@ -61,7 +61,6 @@ func (l *Library) readSlice(i *image, at int64) error {
 		return errMachine
 	}
 	l.Machines = append(l.Machines, machoMachine(h.Cpu))
-	l.object = h.Type == macho.TypeObj
 	commands, err := i.bytes(int(min(h.Cmdsz, maxLibrary)), at+size)
 	if err != nil {
 		return err

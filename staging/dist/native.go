@@ -103,14 +103,15 @@ func (e *examiner) library(p placed, head []byte, v *visitor) {
 // needs judges which libraries must come from somewhere else, once it is known
 // which are in the wheel.
 func (e *examiner) needs() {
-	promised := slices.ContainsFunc(e.platforms, func(p platform) bool { return p.system == glibc || p.system == musl })
+	promises := func(p platform) bool { return p.system == glibc || p.system == musl }
+	promised, everywhere := slices.ContainsFunc(e.platforms, promises), onEveryLinux()
 	for _, l := range e.contents.Native {
 		for _, need := range l.Needs {
 			if e.bundled[path.Base(need)] {
 				continue
 			}
 			switch {
-			case l.Format == formatELF && promised && !onEveryLinux(need):
+			case l.Format == formatELF && promised && !everywhere.MatchString(need):
 				e.report.add(rule.NativeNeeds, rule.Look, l.Path, need+", which the platform does not promise", "")
 			case l.Format == formatMachO && strings.HasPrefix(need, "/") && !ofMacOS(need):
 				e.report.add(rule.NativeNeeds, rule.Look, l.Path, need+", which is no part of macOS", "")
@@ -118,17 +119,18 @@ func (e *examiner) needs() {
 		}
 	}
 	if more := e.libraries - len(e.contents.Native); more > 0 {
-		e.report.add(rule.NativeUnread, rule.Look, "", fmt.Sprintf("%d more files of machine code than are listed", more), "")
+		e.report.add(rule.NativeUnread, rule.Look, "",
+			fmt.Sprintf("%d more files of machine code than are listed", more), "")
 	}
 }
 
-// onEveryLinux tells whether a library is one that manylinux and musllinux count
-// on (auditwheel's policies, PEP 513, 600 and 656).
-func onEveryLinux(name string) bool {
-	return regexp.MustCompile(`^(?:ld-linux.*|ld64|libc|libm|libmvec|libdl|librt|libpthread|libutil|libnsl|libresolv|`+
-		`libcrypt|libanl|libgcc_s|libstdc\+\+|libatomic|libz|libexpat|libGL|libX11|libXext|libXrender|libICE|libSM|`+
-		`libgobject-2\.0|libgthread-2\.0|libglib-2\.0)\.so(?:\.\d+)*$`).MatchString(name) ||
-		regexp.MustCompile(`^(?:libc\.musl|ld-musl)-[a-z0-9_]+\.so\.1$`).MatchString(name)
+// onEveryLinux matches the libraries that manylinux and musllinux count on
+// (auditwheel's policies, PEP 513, 600 and 656).
+func onEveryLinux() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:(?:ld-linux.*|ld64|libc|libm|libmvec|libdl|librt|libpthread|libutil|libnsl|` +
+		`libresolv|libcrypt|libanl|libgcc_s|libstdc\+\+|libatomic|libz|libexpat|libGL|libX11|libXext|libXrender|` +
+		`libICE|libSM|libgobject-2\.0|libgthread-2\.0|libglib-2\.0)\.so(?:\.\d+)*|` +
+		`(?:libc\.musl|ld-musl)-[a-z0-9_]+\.so\.1)$`)
 }
 
 func ofMacOS(path string) bool {

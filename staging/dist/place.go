@@ -64,46 +64,50 @@ func memberRows() []row[placed] {
 			return fmt.Sprintf("a %s to %s", p.Kind, p.Link)
 		}},
 		{rule.StartupCode, rule.Look, "", startup},
-		{rule.OutsideCode, rule.Look, "", func(p placed) string {
-			code := []string{"bin", "sbin", "scripts", "lib", "lib64", "lib32", "include", "dlls"}
-			if p.scheme == inData && p.Kind == PlainFile && slices.Contains(code, strings.ToLower(topOf(p.below))) {
-				return "a file for " + topOf(p.below) + "/ of the environment"
-			}
-			return ""
-		}},
-		{rule.OutsideCode, rule.Look, "", func(p placed) string {
-			if p.scheme == inUnknown && p.Kind == PlainFile {
-				return "a file for a scheme that installers do not know"
-			}
-			return ""
-		}},
+		{rule.OutsideCode, rule.Look, "", outside},
 		{rule.PrivateFile, rule.Look, "", private},
 		{rule.MemberName, rule.Look, "", obscure},
 		{rule.MemberMode, rule.Look, "", func(p placed) string {
-			if special := p.Mode &^ 0o777; special != 0 && p.Kind == PlainFile {
-				return "the mode " + p.Mode.String()
+			if p.Mode&^0o777 == 0 || p.Kind != PlainFile {
+				return ""
 			}
-			return ""
+			return "the mode " + p.Mode.String()
 		}},
-		{rule.InstallCode, rule.Remark, "", func(p placed) string {
-			if p.scheme == inSource && p.below == "setup.py" {
-				return "code that runs when the sdist is installed"
+		{rule.InstallCode, rule.Remark, "", fileIn(inSource, func(below string) string {
+			if below != "setup.py" {
+				return ""
 			}
-			return ""
-		}},
-		{rule.ScriptFile, rule.Remark, "", func(p placed) string {
-			if p.scheme == inScripts && p.Kind == PlainFile {
-				return "the command " + p.below
-			}
-			return ""
-		}},
-		{rule.OutsideFile, rule.Remark, "", func(p placed) string {
-			if p.scheme == inData && p.Kind == PlainFile {
-				return "a file for " + p.below + " of the environment"
-			}
-			return ""
-		}},
+			return "code that runs when the sdist is installed"
+		})},
+		{rule.ScriptFile, rule.Remark, "", fileIn(inScripts, func(below string) string { return "the command " + below })},
+		{rule.OutsideFile, rule.Remark, "", fileIn(inData, func(below string) string {
+			return "a file for " + below + " of the environment"
+		})},
 	}
+}
+
+// fileIn is a rule for the files of one scheme.
+func fileIn(s scheme, what func(below string) string) func(placed) string {
+	return func(p placed) string {
+		if p.scheme != s || p.Kind != PlainFile {
+			return ""
+		}
+		return what(p.below)
+	}
+}
+
+// outside says that a file goes among programs, or where no installer says.
+func outside(p placed) string {
+	code := []string{"bin", "sbin", "scripts", "lib", "lib64", "lib32", "include", "dlls"}
+	switch {
+	case p.Kind != PlainFile:
+		return ""
+	case p.scheme == inUnknown:
+		return "a file for a scheme that installers do not know"
+	case p.scheme == inData && slices.Contains(code, strings.ToLower(topOf(p.below))):
+		return "a file for " + topOf(p.below) + "/ of the environment"
+	}
+	return ""
 }
 
 // outwardLink says why a link could lead out of the archive, or nothing. A ".."

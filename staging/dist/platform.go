@@ -87,7 +87,8 @@ func readPlatform(tag string) platform {
 // machines are the machines that a tag's last part stands for.
 func machines(name string) []string {
 	several := map[string][]string{
-		"universal2": {"x86_64", "aarch64"}, "intel": {"x86_64", "i686"}, "universal": {}, "fat": {}, "fat3": {}, "fat64": {},
+		"universal2": {"x86_64", "aarch64"}, "intel": {"x86_64", "i686"},
+		"universal": {}, "fat": {}, "fat3": {}, "fat64": {}, // of machines that nobody builds for any more
 		"amd64": {"x86_64"}, "arm64": {"aarch64"}, "32": {"i686"}, "i386": {"i686"},
 	}
 	if list, ok := several[name]; ok {
@@ -104,11 +105,14 @@ func (l Library) strange(on []platform) string {
 		if p.system == anySystem || p.system == other {
 			return true
 		}
-		shared := len(p.machines) == 0 || slices.ContainsFunc(l.Machines, func(m string) bool { return slices.Contains(p.machines, m) })
-		if p.system == macOS {
-			shared = !slices.ContainsFunc(p.machines, func(m string) bool { return !slices.Contains(l.Machines, m) })
+		common := 0
+		for _, m := range p.machines {
+			if slices.Contains(l.Machines, m) {
+				common++
+			}
 		}
-		return l.Format == p.system.format() && (shared || len(l.Machines) == 0)
+		every := common == len(p.machines)
+		return l.Format == p.system.format() && (every || common > 0 && p.system != macOS || len(l.Machines) == 0)
 	}
 	if slices.ContainsFunc(on, fits) {
 		return ""

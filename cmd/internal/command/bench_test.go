@@ -26,6 +26,7 @@ import (
 //
 //	openssl   openssl dgst -sha256 over the files, as many processes as there are cores
 //	cp        cp of the files, likewise
+//	unzip     unzip -t of the files, likewise
 //	bundles   attest parses and verifies the bundles
 //	verify    distgate verify
 //	stage     distgate stage, into a store that is not there yet
@@ -35,23 +36,23 @@ import (
 func BenchmarkRelease(b *testing.B) {
 	s := newScene(b)
 	s.wheels(b)
-	hash, cp, bundles := s.openssl(), s.cp(), s.bundles(b)
+	hash, cp, unzip, bundles := s.openssl(), s.cp(), s.unzip(), s.bundles(b)
 	verify, stage := s.verify(s.dist), s.stage()
 	runs := map[string][]cost{}
 	round := func() {
-		h, c, u := hash(b), cp(b), bundles(b)
+		h, c, z, u := hash(b), cp(b), unzip(b), bundles(b)
 		v, st := verify(b), stage(b)
-		for name, run := range map[string]cost{"openssl": h, "cp": c, "bundles": u, "verify": v, "stage": st} {
+		for name, run := range map[string]cost{"openssl": h, "cp": c, "unzip": z, "bundles": u, "verify": v, "stage": st} {
 			runs[name] = append(runs[name], run)
 		}
-		runs["sum"] = append(runs["sum"], h.plus(c).plus(u))
+		runs["sum"] = append(runs["sum"], h.plus(c).plus(z).plus(u))
 	}
 	round() // warms the page cache and the files that are run
 	clear(runs)
 	for b.Loop() {
 		round()
 	}
-	for _, name := range []string{"openssl", "cp", "bundles", "verify", "stage"} {
+	for _, name := range []string{"openssl", "cp", "unzip", "bundles", "verify", "stage"} {
 		b.ReportMetric(median(runs[name], cost.wallMS), name+"-ms")
 		b.ReportMetric(median(runs[name], cost.cpuMS), name+"-cpu-ms")
 	}
@@ -162,6 +163,14 @@ func (s *scene) cp() run {
 		defer os.RemoveAll(copies)
 		return processes(b, s.spread(func(files []string) *exec.Cmd {
 			return exec.Command("cp", append(files, copies)...)
+		})...)
+	}
+}
+
+func (s *scene) unzip() run {
+	return func(b *testing.B) cost {
+		return processes(b, s.spread(func(files []string) *exec.Cmd {
+			return exec.Command("sh", append([]string{"-ec", `for f; do unzip -tqq "$f"; done`, "sh"}, files...)...)
 		})...)
 	}
 }
