@@ -16,11 +16,13 @@
 //  1. The index says which audience it wants; it must be the one that the
 //     policy pins. Only then is an ID token made, and checked, claim by claim.
 //  2. The index says what it has of the release. The same bytes count as
-//     done; other bytes, or a file that nobody approved, refuse all the rest.
+//     done; other bytes, or a file that nobody approved, refuse all the rest
+//     ([Preflight] has all the questions).
 //  3. Each file that is missing is hashed and signed: one publish attestation
 //     (PEP 740), verified as everybody else will.
-//  4. The files are sent, wheels first. The store withholds a file's last
-//     bytes if it hashes to something else, so no changed file can be completed.
+//  4. The files are sent one after the other, wheels first, while the next are
+//     made ready. The store withholds a file's last bytes if it hashes to
+//     something else, so no changed file can be completed.
 //  5. The upload tokens are burned.
 //  6. [Witness.Confirm] looks at the index as a stranger would, and
 //     makes [Confirmed] of what it sees.
@@ -147,9 +149,9 @@ func (j Job) deliver(ctx context.Context, a approval.Approved, done *Unfinished)
 	if err := in.session.claims.ofRun(a.Run()); err != nil {
 		return err
 	}
-	parcels, err := j.pack(ctx, staged, in.seen.offer.there)
-	if err != nil || len(parcels) == 0 {
-		return err
+	parcels := j.missing(staged, in.seen.offer.there)
+	if len(parcels) == 0 {
+		return nil
 	}
 	return in.session.uploadAll(ctx, staged, in.seen.release, parcels, done)
 }

@@ -28,10 +28,9 @@ type parcel struct {
 	attestation []byte // publish/v1, as PEP 740 has it
 }
 
-// pack hashes the files that the index does not have, several at once: what the
-// store has is what was approved, before the index has a single file of it.
-func (j Job) pack(ctx context.Context, staged staging.Staged, done map[string]served) ([]parcel, error) {
-	var parcels []parcel
+// missing are the files that the index does not have, in the order in which they
+// are sent.
+func (j Job) missing(staged staging.Staged, done map[string]served) (parcels []parcel) {
 	for _, f := range staged.Files() {
 		if _, ok := done[f.File().Name()]; ok {
 			j.report(Event{Step: Present, File: f.File().Name(), Size: f.File().Size()})
@@ -40,10 +39,7 @@ func (j Job) pack(ctx context.Context, staged staging.Staged, done map[string]se
 		parcels = append(parcels, parcel{file: f.File(), info: f.Info()})
 	}
 	wheelsFirst(parcels)
-	return parcels, each(ctx, len(parcels), j.report, func(ctx context.Context, i int) (_ Event, err error) {
-		parcels[i].blake2, err = blake2(ctx, staged, parcels[i].file.Name())
-		return Event{}, err
-	})
+	return parcels
 }
 
 // blake2 is PyPI's second digest, over bytes whose first is verified on the way.
@@ -85,9 +81,9 @@ func (j Job) attest(ctx context.Context, f dist.File) ([]byte, error) {
 	return bundle.PEP740()
 }
 
-// signed gives each parcel its attestation, in order and some of them ahead of
-// who takes them. It ends with the context, and wait tells when it has.
-func (j Job) signed(ctx context.Context, parcels []parcel) (next func(i int) error, wait func()) {
+// prepared makes the parcels ready, in order and some of them ahead of who takes
+// them. It ends with the context, and wait tells when it has.
+func (j Job) prepared(ctx context.Context, staged staging.Staged, parcels []parcel) (next func(i int) error, wait func()) {
 	results := make([]chan error, len(parcels))
 	for i := range results {
 		results[i] = make(chan error, 1)
@@ -107,11 +103,7 @@ func (j Job) signed(ctx context.Context, parcels []parcel) (next func(i int) err
 				if i == 0 { // nothing is lost by giving up
 					patience = patience.atMost(issuerLimit)
 				}
-				var err error
-				parcels[i].attestation, err = again(ctx, patience, func() ([]byte, error) {
-					return j.attest(ctx, parcels[i].file)
-				})
-				results[i] <- err
+				results[i] <- j.prepare(ctx, staged, &parcels[i], patience)
 			})
 		}
 	})
@@ -122,23 +114,34 @@ func (j Job) signed(ctx context.Context, parcels []parcel) (next func(i int) err
 	}, work.Wait
 }
 
+// prepare hashes a file and signs for it.
+func (j Job) prepare(ctx context.Context, staged staging.Staged, p *parcel, patience patience) (err error) {
+	if p.blake2, err = blake2(ctx, staged, p.file.Name()); err != nil {
+		return err
+	}
+	if p.attestation, err = again(ctx, patience, func() ([]byte, error) { return j.attest(ctx, p.file) }); err != nil {
+		return fmt.Errorf("publish attestation for %s: %w", p.file.Name(), err)
+	}
+	return nil
+}
+
 // uploadAll sends the parcels one after the other, for Warehouse locks the
-// project's rows, and meanwhile signs the next. Nothing is sent before the first
+// project's rows, and meanwhile prepares the next. Nothing is sent before the first
 // is signed. Whatever happens, no upload token stays behind.
 func (s *session) uploadAll(ctx context.Context, staged staging.Staged, r release, parcels []parcel, done *Unfinished) error {
-	ctx, cancel := context.WithCancel(ctx)
-	next, wait := s.job.signed(ctx, parcels)
-	defer wait()
-	defer cancel()
-	defer s.burn(ctx)
 	var total int64
 	for i := range parcels { // a parcel that is being signed is not copied
 		total += parcels[i].file.Size()
 	}
 	s.job.report(Event{Step: Planned, Size: total, Files: len(parcels)})
+	ctx, cancel := context.WithCancel(ctx)
+	next, wait := s.job.prepared(ctx, staged, parcels)
+	defer wait()
+	defer cancel()
+	defer s.burn(ctx)
 	for i := range parcels {
 		if err := next(i); err != nil {
-			return fmt.Errorf("publish attestation for %s: %w", parcels[i].file.Name(), err)
+			return err
 		}
 		p := parcels[i]
 		s.job.report(Event{Step: Signed, File: p.file.Name(), Size: p.file.Size()})

@@ -230,7 +230,7 @@ func TestAFileThatChangesInTheStore(t *testing.T) {
 	}
 	t.Run("before it is signed", func(t *testing.T) {
 		w := newWorld(t)
-		change(w, sdistName)
+		change(w, wheelName)
 		_, err := w.publish()
 		refused(t, err, rule.StoredBytes)
 		if w.requests("POST ") != 0 {

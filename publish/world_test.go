@@ -70,7 +70,7 @@ var theAuthorities = sync.OnceValues(func() (a authorities, err error) {
 // world is a release of a wheel and an sdist, approved, and the index that it
 // is for.
 type world struct {
-	t *testing.T
+	t testing.TB
 	authorities
 	index    *pypitest.Index
 	url      string
@@ -92,7 +92,7 @@ func job() githubtest.Claims {
 	return githubtest.ReleaseJob("acme/widget", "release.yml", "refs/tags/v1.0", "release")
 }
 
-func newWorld(t *testing.T, change ...func(*world)) *world {
+func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, between: func(h http.Handler) http.Handler { return h }}
 	var err error
@@ -165,25 +165,40 @@ func (w *world) must(err error) {
 // stage builds, signs, stages and approves the release.
 func (w *world) stage() {
 	w.t.Helper()
-	ctx := context.Background()
+	w.openStore()
+	w.stageFiles(staging.FileSet{Sdist: true, Also: []string{"py3-none-any"}},
+		w.built(wheelName, wheel("1.0")), w.built(sdistName, sdist("1.0")))
+}
+
+// openStore begins a store.
+func (w *world) openStore() {
+	w.t.Helper()
 	w.dir = w.t.TempDir()
 	var err error
 	w.store, err = staging.OpenStore(w.dir)
 	w.must(err)
+}
+
+// built is a file as it comes from its build, in the store.
+func (w *world) built(name string, raw []byte) attest.Candidate {
+	w.t.Helper()
 	claims := sigstoretest.GitHubClaims("acme/widget", ".github/workflows/build.yml", "refs/tags/v1.0")
-	var candidates []attest.Candidate
-	for name, raw := range map[string][]byte{wheelName: wheel("1.0"), sdistName: sdist("1.0")} {
-		f, err := w.store.Blobs().Put(ctx, bytes.NewReader(raw), name, dist.MaxSize)
-		w.must(err)
-		info, err := dist.Examine(bytes.NewReader(raw), f)
-		w.must(err)
-		signed, err := w.sigstore.Sign(claims, sigstoretest.Provenance(claims,
-			sigstoretest.Subject{Name: name, SHA256: f.Digest().Hex()}))
-		w.must(err)
-		bundles, err := attest.ParseBundles(name+".sigstore.json", bytes.NewReader(signed))
-		w.must(err)
-		candidates = append(candidates, attest.Candidate{File: f, Info: info, Bundles: bundles})
-	}
+	f, err := w.store.Blobs().Put(context.Background(), bytes.NewReader(raw), name, dist.MaxSize)
+	w.must(err)
+	info, err := dist.Examine(bytes.NewReader(raw), f)
+	w.must(err)
+	signed, err := w.sigstore.Sign(claims, sigstoretest.Provenance(claims,
+		sigstoretest.Subject{Name: name, SHA256: f.Digest().Hex()}))
+	w.must(err)
+	bundles, err := attest.ParseBundles(name+".sigstore.json", bytes.NewReader(signed))
+	w.must(err)
+	return attest.Candidate{File: f, Info: info, Bundles: bundles}
+}
+
+// stageFiles verifies, stages and approves files.
+func (w *world) stageFiles(files staging.FileSet, candidates ...attest.Candidate) {
+	w.t.Helper()
+	ctx := context.Background()
 	build := attest.Workflow("acme/widget", ".github/workflows/build.yml")
 	build.Accept = attest.Provenance()
 	verdict, err := w.verifier.Verify(ctx, build, candidates)
@@ -193,7 +208,7 @@ func (w *world) stage() {
 	key, err := ssh.NewSignerFromKey(private)
 	w.must(err)
 	people := "alice@example.org namespaces=\"distgate\" " + string(ssh.MarshalAuthorizedKey(key.PublicKey()))
-	expected, err := staging.Expect(staging.FileSet{Sdist: true, Also: []string{"py3-none-any"}})
+	expected, err := staging.Expect(files)
 	w.must(err)
 	staged, err := staging.Stage(ctx, w.store, staging.Policy{
 		Project: "widget", Index: "local", Environment: "release", Build: build, Expected: expected,
@@ -259,7 +274,7 @@ func (w *world) publish() (publish.Confirmed, error) {
 }
 
 // refused wants refusals by exactly these rules, and returns them.
-func refused(t *testing.T, err error, rules ...rule.ID) rule.Refusals {
+func refused(t testing.TB, err error, rules ...rule.ID) rule.Refusals {
 	t.Helper()
 	var no rule.Refusals
 	if !errors.As(err, &no) {
@@ -279,7 +294,7 @@ func refused(t *testing.T, err error, rules ...rule.ID) rule.Refusals {
 }
 
 // undecided wants an error that is no refusal.
-func undecided(t *testing.T, err error) {
+func undecided(t testing.TB, err error) {
 	t.Helper()
 	var no rule.Refusals
 	if err == nil || errors.As(err, &no) {
@@ -288,7 +303,7 @@ func undecided(t *testing.T, err error) {
 }
 
 // says wants each text somewhere in the error.
-func says(t *testing.T, err error, texts ...string) {
+func says(t testing.TB, err error, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if err == nil || !strings.Contains(err.Error(), text) {
@@ -302,13 +317,18 @@ const metadata = "Metadata-Version: 2.1\nName: widget\nVersion: %\nSummary: A wi
 	"Requires-Dist: gadget>=2\nProject-URL: Home, https://example.org/\nRequires-Python: >=3.9\n\nA long text.\n"
 
 func wheel(version string) []byte {
+	return wheelOf(version, "py3-none-any", "widget/__init__.py", "version = '"+version+"'\n")
+}
+
+// wheelOf is a wheel of one tag with one file.
+func wheelOf(version, tag, path, text string) []byte {
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	info := "widget-" + version + ".dist-info/"
 	members := [][2]string{
-		{"widget/__init__.py", "version = '" + version + "'\n"},
+		{path, text},
 		{info + "METADATA", strings.ReplaceAll(metadata, "%", version)},
-		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
+		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: " + tag + "\n"},
 	}
 	record := info + "RECORD,,\n"
 	for _, m := range members {
@@ -342,7 +362,7 @@ func sdist(version string) []byte {
 }
 
 // refusals are those in the error, of which there must be some.
-func refusals(t *testing.T, err error) rule.Refusals {
+func refusals(t testing.TB, err error) rule.Refusals {
 	t.Helper()
 	var no rule.Refusals
 	if !errors.As(err, &no) || len(no) == 0 {
