@@ -29,6 +29,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -70,6 +71,8 @@ func System() Streams {
 func Main(ctx context.Context, args []string, s Streams) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	var line sync.Mutex // of several goroutines, each writes whole lines
+	s.Out, s.Err = lines{&line, s.Out}, lines{&line, s.Err}
 	root := newRoot(s)
 	root.SetArgs(args)
 	root.SetIn(s.In)
@@ -83,6 +86,18 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	inActions(s).annotate(err)
 	err = errors.Join(err, inActions(s).summarizeRefusals(err))
 	return exitCode(err)
+}
+
+// lines is a stream that many may write to.
+type lines struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // failure is why a verb ended without its result, as JSON.
