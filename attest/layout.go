@@ -61,7 +61,10 @@ func ParseLayout(file string, r io.Reader, now time.Time) (Layout, error) {
 	if err := from.Decode(&l.layout); err != nil || len(raw) > maxLayout || from.More() {
 		return Layout{}, l.refused("an in-toto layout as JSON, without an envelope", "something else")
 	}
-	return l, l.check(now)
+	if err := l.check(now); err != nil {
+		return Layout{}, err
+	}
+	return l, nil
 }
 
 func (l Layout) refused(want, got string) error {

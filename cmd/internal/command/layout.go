@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -103,11 +102,12 @@ func (f layoutFlags) verify(ctx context.Context, s Streams, policy, ref string, 
 	if err != nil {
 		return err
 	}
-	raw, err := os.ReadFile(f.file)
+	file, err := os.Open(f.file)
 	if err != nil {
 		return err
 	}
-	layout, err := attest.ParseLayout(f.file, bytes.NewReader(raw), s.Now())
+	defer file.Close()
+	layout, err := attest.ParseLayout(f.file, file, s.Now())
 	if err != nil {
 		return err
 	}
