@@ -1,7 +1,6 @@
 package dist
 
 import (
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -31,20 +30,21 @@ func isIndexPlatform(tag string) bool {
 	}, func(form string) bool { return regexp.MustCompile(`^(?:` + form + `)$`).MatchString(tag) })
 }
 
-// indexRows are what PyPI wants of metadata beyond the specification, as far as it
-// can be told without its lists (warehouse/forklift/metadata.py).
+// indexRows are what PyPI wants of metadata beyond the specification
+// (warehouse/forklift/metadata.py, warehouse/utils/readme.py).
 func indexRows() []row[Metadata] {
 	of := func(fault func(value string) string, fields ...string) func(Metadata) string {
 		return func(m Metadata) string {
+			var all []string
 			for _, field := range fields {
 				for _, value := range m.Values(field) {
 					// UNKNOWN is what old tools wrote for nothing; the index drops it.
 					if what := fault(value); what != "" && value != "UNKNOWN" && value != "" {
-						return fmt.Sprintf("%s: %s", field, what)
+						all = append(all, field+": "+what)
 					}
 				}
 			}
-			return ""
+			return strings.Join(all, "; ")
 		}
 	}
 	return []row[Metadata]{
@@ -57,12 +57,14 @@ func indexRows() []row[Metadata] {
 			of(webFault, "Home-page", "Download-URL")},
 		{rule.IndexMetadata, rule.Refuse, "LABEL, URL with a label of at most 32 characters",
 			of(labelFault, "Project-URL")},
-		{rule.IndexMetadata, rule.Refuse, "classifiers that the index has", of(func(value string) string {
-			if strings.HasPrefix(value, "Private ::") {
-				return value + ", which keeps a project off the index"
-			}
-			return ""
-		}, "Classifier")},
+		{rule.IndexMetadata, rule.Refuse, "names that can be imported (PEP 794)", of(importFault, "Import-Name", "Import-Namespace")},
+		{rule.IndexClassifier, rule.Refuse, "classifiers that the index takes", of(privateClassifier, "Classifier")},
+		{rule.IndexClassifier, rule.Refuse, "classifiers that the index takes", of(deprecatedClassifier, "Classifier")},
+		{rule.IndexClassifier, rule.Look, "", of(unknownClassifier, "Classifier")},
+		{rule.LicenseExpression, rule.Refuse, "an SPDX license expression", of(licenseFault, "License-Expression")},
+		{rule.LicenseExpression, rule.Look, "", of(unknownLicense, "License-Expression")},
+		{rule.LicenseExpression, rule.Remark, "", of(deprecatedLicense, "License-Expression")},
+		{rule.IndexDescription, rule.Look, "", descriptionFault},
 		{rule.IndexMetadata, rule.Refuse, "one of License and License-Expression", func(m Metadata) string {
 			if m.value("License-Expression") != "" && m.value("License") != "" {
 				return "both"
@@ -72,9 +74,10 @@ func indexRows() []row[Metadata] {
 	}
 }
 
-// requirementFault reads NAME[EXTRAS] SPECIFIERS; MARKER. The marker is not judged.
+// requirementFault reads NAME[EXTRAS] SPECIFIERS; MARKER.
 func requirementFault(text string) string {
-	const name, extras, marker = `([A-Za-z0-9._-]*[A-Za-z0-9])`, `(?:\[([A-Za-z0-9._\-, \t]*)\])?`, `(?:;\s*(\S.*))?`
+	const name, marker = `([A-Za-z0-9._-]*[A-Za-z0-9])`, `(?:;\s*(\S.*))?`
+	const extras = `(\[\s*(?:[A-Za-z0-9][\w.-]*\s*(?:,\s*[A-Za-z0-9][\w.-]*\s*)*)?\])?`
 	form := regexp.MustCompile(`^` + name + `\s*` + extras + `\s*([^;]*)` + marker + `$`)
 	parts := form.FindStringSubmatch(strings.Join(strings.Fields(text), " "))
 	switch {
@@ -89,6 +92,9 @@ func requirementFault(text string) string {
 		if !ok {
 			return "what is no requirement: " + text
 		}
+	}
+	if parts[4] != "" && markerFault(parts[4]) != "" {
+		return "what is no marker: " + parts[4]
 	}
 	return specifierFault(specifiers)
 }
@@ -115,6 +121,24 @@ func specifierFault(text string) string {
 	}
 	return ""
 }
+
+// importFault reads NAME.NAME, with "; private" behind it or not.
+func importFault(text string) string {
+	name, private, marked := strings.Cut(text, ";")
+	for part := range strings.SplitSeq(strings.TrimRight(name, " \t"), ".") {
+		if !regexp.MustCompile(`^[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{M}\p{Nd}\p{Pc}]*$`).MatchString(part) || slices.Contains(keywords, part) {
+			return "what no name is: " + text
+		}
+	}
+	if marked && strings.TrimSpace(private) != "private" {
+		return "what is not private: " + text
+	}
+	return ""
+}
+
+// keywords are those of Python 3.
+var keywords = strings.Fields(`False None True and as assert async await break class continue def del elif else except
+	finally for from global if import in is lambda nonlocal not or pass raise return try while with yield`)
 
 // mailFault looks at the first address, as the index does.
 func mailFault(text string) string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -40,13 +41,85 @@ func TestMetadataThatPyPIWouldRefuse(t *testing.T) {
 		"Project-URL: " + strings.Repeat("x", 33) + ", https://example.org":          rule.IndexMetadata,
 		"Project-URL: Home, javascript:alert(1)":                                     rule.IndexMetadata,
 		"Classifier: Programming Language :: Python":                                 "",
-		"Classifier: Private :: Do Not Upload":                                       rule.IndexMetadata,
+		"Classifier: Private :: Do Not Upload":                                       rule.IndexClassifier,
 		"License-Expression: MIT":                                                    "",
-		"License: MIT\nLicense-Expression: MIT":                                      rule.IndexMetadata,
+		"License-Expression: mit AND (Apache-2.0 OR GPL-2.0-or-later WITH Classpath-exception-2.0)": "",
+		"License-Expression: LicenseRef-Own OR GPL-2.0+":                                            "",
+		"License-Expression: MIT Apache-2.0":                                                        rule.LicenseExpression,
+		"License-Expression: MIT AND":                                                               rule.LicenseExpression,
+		"License-Expression: (MIT":                                                                  rule.LicenseExpression,
+		"License-Expression: MIT)":                                                                  rule.LicenseExpression,
+		"License-Expression: ()":                                                                    rule.LicenseExpression,
+		"License-Expression: (MIT) WITH Classpath-exception-2.0":                                    rule.LicenseExpression,
+		"License-Expression: MIT WITH":                                                              rule.LicenseExpression,
+		"License-Expression: LicenseRef-a_b":                                                        rule.LicenseExpression,
+		"License-Expression: LicenseRef-a+":                                                         rule.LicenseExpression,
+		"Classifier: Natural Language :: Ukranian":                                                  rule.IndexClassifier,
+		"Classifier: License :: OSI Approved :: X.Net License":                                      rule.IndexClassifier,
+		"Requires-Dist: a; python_version < '3.9' and (os_name == \"nt\" or 'x' not in extras)":     "",
+		"Requires-Dist: a; python_version":                                                          rule.IndexMetadata,
+		"Requires-Dist: a; python_version < 3.9":                                                    rule.IndexMetadata,
+		"Requires-Dist: a; (python_version < '3.9'":                                                 rule.IndexMetadata,
+		"Requires-Dist: a; python_version < '3.9') or (os_name == 'nt'":                             rule.IndexMetadata,
+		"Requires-Dist: a; os_name == 'nt' and":                                                     rule.IndexMetadata,
+		"Requires-Dist: a; platform == 'nt'":                                                        rule.IndexMetadata,
+		"Requires-Dist: a[,]":                                                                       rule.IndexMetadata,
+		"License: MIT\nLicense-Expression: MIT":                                                     rule.IndexMetadata,
 	} {
 		text := strings.Replace(metadata, "\n\n", "\n"+fields+"\n\n", 1)
 		if _, err := examine(t, sdistName, sdistOfMetadata(t, text)); refused(t, err) != want {
 			t.Errorf("%s: want %q, got %v", fields, want, err)
+		}
+	}
+}
+
+func TestNamesThatCanBeImported(t *testing.T) {
+	for fields, want := range map[string]rule.ID{
+		"Import-Name: widget": "", "Import-Name: widget._core; private": "", "Import-Namespace: größe": "",
+		"Import-Name: 2widget": rule.IndexMetadata, "Import-Name: widget.class": rule.IndexMetadata,
+		"Import-Name: widget; public": rule.IndexMetadata, "Import-Namespace: widget.": rule.IndexMetadata,
+	} {
+		text := strings.NewReplacer("\n\n", "\n"+fields+"\n\n", "2.4", "2.5").Replace(metadata)
+		if _, err := examine(t, sdistName, sdistOfMetadata(t, text)); refused(t, err) != want {
+			t.Errorf("%s: want %q, got %v", fields, want, err)
+		}
+	}
+}
+
+// What PyPI may refuse, and only PyPI knows: a person looks at it.
+func TestMetadataToLookAt(t *testing.T) {
+	rst := func(text string) string { return "Description-Content-Type: text/x-rst\n\n" + text }
+	for fields, want := range map[string]string{
+		"Classifier: Programming Language :: Python :: 3.14": "",
+		"Classifier: Programming Language :: Pyhton":         "look index-classifier: Classifier: Programming Language :: Pyhton is not in",
+		"Classifier: A\nClassifier: B":                       "look index-classifier: Classifier: A is not in trove-classifiers 2026.1.14.14; PyPI refuses what it does not know; Classifier: B",
+		"License-Expression: MIT AND Mine-1.0":               "look license-expression: License-Expression: mine-1.0 is not in the SPDX license list",
+		"License-Expression: MIT WITH MIT":                   "look license-expression: License-Expression: mit is not in",
+		"License-Expression: GPL-2.0+":                       "note license-expression: License-Expression: gpl-2.0+ is deprecated",
+
+		rst("Title\n-----\n\n.. note::\n\n   See :code:`x`.\n\n.. image:: a.png\n\n``:ref:`a```\n\n::\n\n  .. toctree::\n"): "",
+		rst(".. a comment: nothing\n\n.. _a: https://example.org\n\n.. |a| image:: a.png\n\n.. [1] Foot.\n"):                "",
+		rst("Use it.\n\n.. toctree::\n"):                            "look index-description: line 3 of the description: the directive toctree",
+		rst(".. raw:: html\n\n   <b>\n"):                            "look index-description: line 1 of the description: the directive raw",
+		rst("See :py:class:`x`.\n"):                                 "look index-description: line 1 of the description: the role :py:class:",
+		rst(":ref:`x` is here.\n"):                                  "look index-description: line 1 of the description: the role :ref:",
+		rst("A long title\n====\n"):                                 "look index-description: line 1 of the description: the title A long title",
+		"\n\n.. toctree::\n":                                        "look index-description",
+		"Description-Content-Type: text/markdown\n\n.. toctree::\n": "",
+	} {
+		head, _, _ := strings.Cut(metadata, "\n\n")
+		got, err := examine(t, sdistName, sdistOfMetadata(t, head+"\n"+fields+"\n"))
+		if err != nil {
+			t.Errorf("%s: got %v", fields, err)
+		}
+		said := ""
+		for _, f := range got.Findings {
+			if f.Rule != rule.NoLicense {
+				said += fmt.Sprintf("%s %s: %s", f.Severity, f.Rule, f.What)
+			}
+		}
+		if !strings.HasPrefix(said, want) || want == "" && said != "" {
+			t.Errorf("%s: want %q, got %q", fields, want, said)
 		}
 	}
 }

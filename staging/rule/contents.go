@@ -7,6 +7,10 @@ const (
 	IndexPlatform ID = "index-platform"
 	IndexMetadata ID = "index-metadata"
 
+	IndexClassifier   ID = "index-classifier"
+	IndexDescription  ID = "index-description"
+	LicenseExpression ID = "license-expression"
+
 	RecordForm     ID = "record-form"
 	RecordComplete ID = "record-complete"
 	RecordTrue     ID = "record-true"
@@ -49,6 +53,15 @@ var contentsStories = map[ID]string{
 	IndexMetadata: "PyPI refuses some metadata that the specification allows: dependencies by an address of their own, which " +
 		"would let a project on the index install anything from anywhere, specifiers and addresses that are none, labels " +
 		"beyond 32 characters, and a licence said twice. An upload that meets this half way leaves half a release.",
+	IndexClassifier: "PyPI takes the classifiers of one list and refuses an upload with any other. A deprecated one is refused here " +
+		"too. One that is not in the list here may have come to PyPI's since: look whether it stands on pypi.org/classifiers, " +
+		"or is spelled wrongly.",
+	IndexDescription: "PyPI refuses an upload whose description it cannot render, and in reStructuredText that is every warning of " +
+		"docutils: directives and roles of Sphinx, files to include, a line below a title that is too short. Some of them " +
+		"are found here; `twine check --strict` finds them all.",
+	LicenseExpression: "License-Expression is an SPDX license expression: ids of licences joined by AND, OR and WITH, or LicenseRef- and a " +
+		"name of your own (PEP 639). PyPI refuses others. An id that is not in the list here may be in a newer one: look " +
+		"whether it stands on spdx.org/licenses, or is spelled wrongly.",
 	RecordForm: "RECORD is comma-separated lines of PATH,sha256=DIGEST,SIZE, each path once, with the digest in " +
 		"URL-safe base64 without padding. Installers uninstall and verify by it, and a line that two of them read " +
 		"differently is no record. Build the wheel again with a current build backend.",
