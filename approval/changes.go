@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -17,10 +18,11 @@ import (
 // compared stands in Gaps; no change and no gap is what "nothing changed" means.
 type Changes struct {
 	Index    string         `json:"index"`
-	First    bool           `json:"first"`  // the index answered that it has no release of the project
-	Since    []Since        `json:"since"`  // the newest earlier release, and of a final the last candidate
-	By       Publisher      `json:"by"`     // who will publish this one, as the policy has it
-	Policy   PolicyChange   `json:"policy"` // since the release that was published last
+	First    bool           `json:"first"`           // the index answered that it has no release of the project
+	Closes   time.Time      `json:"closes,omitzero"` // when the index takes no new files of this version, at the latest; zero where it has none, or is not known to close
+	Since    []Since        `json:"since"`           // the newest earlier release, and of a final the last candidate
+	By       Publisher      `json:"by"`              // who will publish this one, as the policy has it
+	Policy   PolicyChange   `json:"policy"`          // since the release that was published last
 	Findings []rule.Finding `json:"findings"`
 	Gaps     []Gap          `json:"gaps"`
 }

@@ -22,6 +22,7 @@ type history struct {
 	final   past             // the newest before the version that is not yanked
 	pre     past             // the same of pre-releases
 	unread  int              // files whose names do not say what they are
+	came    time.Time        // when the version's own first file did; zero where there is none
 	page    page
 }
 
@@ -54,6 +55,7 @@ func (h *history) keep(kept []served, at *url.URL, e entry) ([]served, error) {
 		return kept, nil
 	}
 	if name.Version.Equal(h.version) {
+		h.came = earlier(h.came, uploadTime(e))
 		return kept, nil
 	}
 	why, err := reason(e.yanked)

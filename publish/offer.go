@@ -70,6 +70,34 @@ func Offers(ctx context.Context, x *Index, project string, version dist.Version)
 	return list, err
 }
 
+// Closes is when the index takes no new files any more of the release that offers
+// these, at the latest. It is the zero time where there is no file of it, or no such
+// limit is known, or the index does not say when the files came.
+func (x *Index) Closes(offers []Offered) time.Time {
+	var first time.Time
+	for _, o := range offers {
+		first = earlier(first, parseTime(o.served.uploaded))
+	}
+	return x.closes(first)
+}
+
+// closes is the same of a release whose first file came then. The index counts from
+// when the release was made there, which was with its first file at the latest.
+func (x *Index) closes(first time.Time) time.Time {
+	if x.address.Limits.Open == 0 || first.IsZero() {
+		return time.Time{}
+	}
+	return first.Add(x.address.Limits.Open)
+}
+
+// earlier is the earlier of two times that are known.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // Download writes the file's bytes to what open returns, which is asked again for
 // each try, and hashes them. Other bytes than the index lists are refused.
 func (x *Index) Download(ctx context.Context, o Offered, open func() (io.Writer, error)) (dist.File, error) {

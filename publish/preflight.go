@@ -328,17 +328,15 @@ func mebibytes(n int64) string {
 	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }
 
-// window refuses a release that takes no files any more. The index counts from
-// when the release was made there, which was with its first file at the latest.
+// window refuses a release that takes no files any more.
 func (in *inspection) window(context.Context) (string, State, error) {
-	open := in.job.Index.address.Limits.Open
-	if open == 0 || in.seen.first.IsZero() {
+	until := in.job.Index.closes(in.seen.first)
+	if until.IsZero() {
 		return "no end in sight: it has no file yet", Good, nil
 	}
-	until := in.seen.first.Add(open)
 	if len(in.missing) > 0 && !in.now.Before(until) {
 		return "", Refused, rule.Refusals{{File: in.seen.name(), Rule: rule.ReleaseClosed,
-			Want: fmt.Sprintf("new files within %v of the first, until %s", open, stamp(until)),
+			Want: fmt.Sprintf("new files within %v of the first, until %s", in.job.Index.address.Limits.Open, stamp(until)),
 			Got:  fmt.Sprintf("%d files to be sent at %s", len(in.missing), stamp(in.now)),
 			Hint: "the index has closed this release: release a new version"}}
 	}

@@ -52,6 +52,9 @@ func (w Witness) Changes(ctx context.Context, s staging.Staged, blobs *blob.Stor
 			c.Gaps = append(c.Gaps, approval.Gap{What: "what changed since the release before", Why: h.none()})
 		}
 	}
+	if err == nil {
+		c.Closes = w.Index.closes(h.came)
+	}
 	for _, earlier := range list {
 		since, gaps := comparing{w.Index, blobs, newMetadataOf(w.Index)}.release(within, s, earlier)
 		since.Provenance, since.Before = h.attestedOf(earlier.version), h.attestedOf(h.before(earlier.version))

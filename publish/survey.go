@@ -51,9 +51,7 @@ func (s *survey) keep(kept []served, at *url.URL, e entry) ([]served, error) {
 	}
 	uploaded := uploadTime(e)
 	if len(kept) > before {
-		if !uploaded.IsZero() && (s.first.IsZero() || uploaded.Before(s.first)) {
-			s.first = uploaded
-		}
+		s.first = earlier(s.first, uploaded)
 		if e.attested == nil {
 			s.bare = append(s.bare, e.filename)
 		}
@@ -86,7 +84,12 @@ func uploadTime(e entry) time.Time {
 	if e.uploaded == nil {
 		return time.Time{}
 	}
-	at, err := time.Parse(time.RFC3339Nano, *e.uploaded)
+	return parseTime(*e.uploaded)
+}
+
+// parseTime reads a time as the simple API has it, or is the zero time.
+func parseTime(text string) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		return time.Time{}
 	}

@@ -155,29 +155,41 @@ func (s *Store) Resolve(ctx context.Context, ref string) (dist.Digest, error) {
 		_, err := s.release(ctx, d)
 		return d, err
 	}
+	named, err := s.Named(ctx, ref)
+	switch {
+	case err != nil:
+		return dist.Digest{}, err
+	case len(named) > 1:
+		return dist.Digest{}, refused(orNothing(ref), rule.ReleaseKnown, "the one release of that name", list(named), "name it by its digest")
+	}
+	return named[0].Digest, nil
+}
+
+// Named finds the releases that ref names, as for [Store.Resolve]: at least one.
+func (s *Store) Named(ctx context.Context, ref string) (named []Release, err error) {
+	if d, err := dist.ParseDigest(ref); err == nil {
+		m, err := s.Manifest(ctx, d)
+		return []Release{{d, m}}, err
+	}
 	releases, malformed, err := s.Releases(ctx)
 	if err != nil {
-		return dist.Digest{}, err
+		return nil, err
 	}
 	if len(malformed) > 0 {
-		return dist.Digest{}, append(malformed, rule.Refusal{File: orNothing(ref), Rule: rule.ReleaseKnown,
+		return nil, append(malformed, rule.Refusal{File: orNothing(ref), Rule: rule.ReleaseKnown,
 			Want: "a whole digest, while the store holds what cannot be read: it could be the release that is meant",
 			Got:  list(releases), Hint: "restore the store from a copy, or name the release by its whole digest"})
 	}
-	var named []Release
 	for _, r := range releases {
 		if r.named(ref) {
 			named = append(named, r)
 		}
 	}
-	if len(named) == 1 {
-		return named[0].Digest, nil
-	}
-	want, hint := "the one release of that name", "name it by its digest"
 	if len(named) == 0 {
-		named, want, hint = releases, "a release in the store", "see `distgate status` for what is there"
+		return nil, refused(orNothing(ref), rule.ReleaseKnown, "a release in the store", list(releases),
+			"see `distgate status` for what is there")
 	}
-	return dist.Digest{}, refused(orNothing(ref), rule.ReleaseKnown, want, list(named), hint)
+	return named, nil
 }
 
 func (r Release) named(ref string) bool {

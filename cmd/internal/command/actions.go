@@ -113,14 +113,10 @@ type output struct{ name, value string }
 //	title         "numpy 2.4.0 · 72 files · sha256:9f2c4be07d15…", for the name of a job
 //	approve       the line that a vote's comment has: "approve sha256:…"
 func releaseOutputs(release dist.Digest, m staging.Manifest) []output {
-	var total int64
-	for _, f := range m.Files {
-		total += f.Size
-	}
 	return []output{
 		{"release", release.String()},
 		{"project", m.Project}, {"version", m.Version}, {"index", m.Index}, {"environment", m.Environment},
-		{"files", fmt.Sprint(len(m.Files))}, {"bytes", fmt.Sprint(total)},
+		{"files", fmt.Sprint(len(m.Files))}, {"bytes", fmt.Sprint(bytesOf(m.Files))},
 		{"title", fmt.Sprintf("%s %s · %s · sha256:%s…", m.Project, m.Version, plural(len(m.Files), "file"), short(release))},
 		{"approve", string(approval.Approve) + " " + release.String()},
 	}

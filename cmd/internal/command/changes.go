@@ -54,8 +54,11 @@ func (r release) policyChange(ctx context.Context, c *approval.Changes) error {
 			Why: "the publisher that the policy names now signed no receipt in the store"})
 	}
 	if c.First {
-		c.Gaps = append(c.Gaps, approval.Gap{What: "what changed since the release before",
-			Why: "the index has no release, but the store has a receipt for " + last.Manifest.Version})
+		why := "the index has no release, but the store has a receipt for " + last.Manifest.Version
+		if last.Manifest.Version == r.staged.Manifest().Version {
+			why = "the index has none but " + last.Manifest.Version + " itself"
+		}
+		c.Gaps = append(c.Gaps, approval.Gap{What: "what changed since the release before", Why: why})
 		c.First = false
 	}
 	was, err := r.store.PolicyFiles(ctx, last.Manifest)

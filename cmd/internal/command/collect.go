@@ -13,44 +13,51 @@ import (
 	"github.com/distgate/distgate/workflows"
 )
 
-// stageRuns makes a release of what workflow runs left behind. Of two runs that
-// have one file, the later in the list counts.
-func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, from source) (staging.Staged, error) {
-	client, err := p.github(s)
+// stageRuns makes a release of what workflow runs left behind, and of the published
+// one that their files are added to, if there is one. Of two runs that have one
+// file, the later in the list counts.
+func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, from source) (
+	staged staging.Staged, old onto, err error,
+) {
+	got, err := p.collect(ctx, s, store, must, from.runs)
 	if err != nil {
-		return staging.Staged{}, err
-	}
-	runs, err := p.runs(ctx, client, from.runs)
-	if err != nil {
-		return staging.Staged{}, err
-	}
-	fetching := newFetching(s)
-	got, err := client.Collect(ctx, runs, p.selection(must), store.Blobs(), fetching.event)
-	if err != nil {
-		return staging.Staged{}, err
-	}
-	fetching.bar.finish()
-	inActions(s).group(s.Err, plural(len(got.Artifacts), "artifact"), func() { printer{s.Err}.collected(got) })
-	if err := client.AddAttestations(ctx, p.table.Build.Repository, got.Candidates); err != nil {
-		return staging.Staged{}, err
+		return staged, old, err
 	}
 	candidates, origin := append(got.Candidates, strangers(got)...), originOf(got)
 	if from.onto != "" {
-		old, err := p.released(ctx, store, from.onto, must.Index)
-		if err != nil {
-			return staging.Staged{}, err
+		if old, err = p.released(ctx, s, store, from.onto, must.Index); err != nil {
+			return staged, old, err
 		}
-		candidates, origin.Onto = old.join(candidates), old.digest.String()
+		candidates, origin.Onto = old.join(candidates), old.Digest.String()
 	}
 	verdict, err := v.Verify(ctx, must.Build, candidates)
 	if err != nil {
-		return staging.Staged{}, err
+		return staged, old, err
 	}
-	staged, err := staging.StageFrom(ctx, store, must, verdict, origin)
+	if staged, err = staging.StageFrom(ctx, store, must, verdict, origin); err != nil {
+		return staged, old, err
+	}
+	return staged, old, removeArchives(store, got.Archives)
+}
+
+// collect fetches what the runs left behind into the store, with the attestations
+// that GitHub has of it.
+func (p policy) collect(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, refs []string) (got workflows.Collected, err error) {
+	client, err := p.github(s)
 	if err != nil {
-		return staging.Staged{}, err
+		return got, err
 	}
-	return staged, removeArchives(store, got.Archives)
+	runs, err := p.runs(ctx, client, refs)
+	if err != nil {
+		return got, err
+	}
+	fetching := newFetching(s)
+	if got, err = client.Collect(ctx, runs, p.selection(must), store.Blobs(), fetching.event); err != nil {
+		return got, err
+	}
+	fetching.bar.finish()
+	inActions(s).group(s.Err, plural(len(got.Artifacts), "artifact"), func() { printer{s.Err}.collected(got) })
+	return got, client.AddAttestations(ctx, p.table.Build.Repository, got.Candidates)
 }
 
 // runs asks for each run, named by its id or its address. It must be one of the

@@ -93,11 +93,7 @@ func (r release) fetch(ctx context.Context, s Streams, files []staging.File, to 
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	var total int64
-	for _, file := range files {
-		total += file.Size
-	}
-	bar := startProgress(s, "fetched", total)
+	bar := startProgress(s, "fetched", bytesOf(files))
 	var no rule.Refusals
 	for _, file := range files {
 		if err := ctx.Err(); err != nil {

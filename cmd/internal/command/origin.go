@@ -3,12 +3,9 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/distgate/distgate/attest"
-	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -98,86 +95,4 @@ func removeArchives(store *staging.Store, archives []dist.File) error {
 		errs = append(errs, store.Blobs().Remove(archive.Digest()))
 	}
 	return errors.Join(errs...)
-}
-
-// onto is a published release that files are added to.
-type onto struct {
-	digest     dist.Digest
-	candidates []attest.Candidate
-}
-
-// released finds the release that files are to be added to. It must have been
-// published to the same index: what nobody has installed is staged as a whole.
-func (p policy) released(ctx context.Context, store *staging.Store, ref, index string) (onto, error) {
-	digest, err := store.Resolve(ctx, ref)
-	if err != nil {
-		return onto{}, err
-	}
-	m, err := store.Manifest(ctx, digest)
-	if err != nil {
-		return onto{}, err
-	}
-	publisher, err := p.publisher(index)
-	if err != nil {
-		return onto{}, err
-	}
-	receipts, _, err := publish.Receipts(ctx, store, staging.Release{Digest: digest, Manifest: m}, publisher, p.verifier)
-	if err != nil {
-		return onto{}, err
-	}
-	if len(receipts) == 0 || m.Index != index {
-		return onto{}, rule.Refusals{{File: ref, Rule: rule.OntoPublished, Want: "a release that was published to the index " + index,
-			Got:  fmt.Sprintf("%s %s for %s, without a receipt", m.Project, m.Version, m.Index),
-			Hint: "stage all runs of the release together, with --run for each"}}
-	}
-	list, err := store.Candidates(ctx, digest)
-	return onto{digest, list}, err
-}
-
-// join adds what is published to what is new. A published file stays as it is.
-func (o onto) join(added []attest.Candidate) []attest.Candidate {
-	fresh := map[string]dist.Digest{}
-	for _, c := range added {
-		fresh[c.File.Name()] = c.File.Digest()
-	}
-	var no rule.Refusals
-	all := slices.Clone(o.candidates)
-	for _, c := range o.candidates {
-		if d, ok := fresh[c.File.Name()]; ok && d != c.File.Digest() {
-			no = append(no, rule.Refusal{File: c.File.Name(), Rule: rule.OntoReplaced, Want: c.File.Digest().String() + ", as it was published",
-				Got: d.String(), Hint: "an index takes a file once: leave this one out of the run, or release another version"})
-		}
-	}
-	if len(no) > 0 {
-		all = append(all, attest.Candidate{Refused: no})
-	}
-	for _, c := range added {
-		if !slices.ContainsFunc(o.candidates, func(old attest.Candidate) bool { return !c.File.IsZero() && old.File.Name() == c.File.Name() }) {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
-// showAdded says which files a published release does not have yet.
-func (r release) showAdded(ctx context.Context, p printer) error {
-	m := r.staged.Manifest()
-	if m.Origin.Onto == "" {
-		return nil
-	}
-	digest, err := dist.ParseDigest(m.Origin.Onto)
-	if err != nil {
-		return err
-	}
-	before, err := r.store.Manifest(ctx, digest)
-	if err != nil {
-		return err
-	}
-	p.field("added to", digest.String())
-	for _, f := range m.Files {
-		if !slices.ContainsFunc(before.Files, func(old staging.File) bool { return old.Name == f.Name && old.Digest == f.Digest }) {
-			p.field("added", f.Name)
-		}
-	}
-	return nil
 }

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/cmd/internal/report"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -112,8 +114,9 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 		return err
 	}
 	var staged staging.Staged
+	var old onto
 	if len(from.runs) > 0 {
-		staged, err = p.stageRuns(ctx, s, store, must, verifier, from)
+		staged, old, err = p.stageRuns(ctx, s, store, must, verifier, from)
 	} else {
 		staged, err = stageFolder(ctx, s, store, must, verifier, from.dirs[0])
 	}
@@ -127,7 +130,7 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 	if err := inActions(s).outputs(releaseOutputs(staged.Digest(), staged.Manifest())); err != nil {
 		return err
 	}
-	return showStaged(s, f, staged)
+	return showStaged(s, f, staged, old)
 }
 
 func stageFolder(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, dir string) (staging.Staged, error) {
@@ -206,23 +209,34 @@ func putFile(ctx context.Context, store *staging.Store, path string, bar *progre
 	return file, info, err
 }
 
-func showStaged(s Streams, f shared, staged staging.Staged) error {
+// showStaged says what was staged, and of a published release that files were added
+// to, how long the index takes them.
+func showStaged(s Streams, f shared, staged staging.Staged, old onto) error {
 	m := staged.Manifest()
 	if f.json {
 		return emit(s.Out, struct {
 			Release  dist.Digest      `json:"release"`
 			Manifest staging.Manifest `json:"manifest"`
-		}{staged.Digest(), m})
-	}
-	var total int64
-	for _, file := range m.Files {
-		total += file.Size
+			Closes   time.Time        `json:"closes,omitzero"`
+		}{staged.Digest(), m, old.closes})
 	}
 	p := printer{s.Out}
-	p.line("staged     %s %s for index %s: %s, %s", m.Project, m.Version, m.Index, plural(len(m.Files), "file"), bytesText(total))
+	p.line("staged     %s %s for index %s: %s, %s", m.Project, m.Version, m.Index, plural(len(m.Files), "file"), bytesText(bytesOf(m.Files)))
 	p.field("release", staged.Digest().String())
 	p.field("source", m.Source.Repository)
 	p.field("commit", m.Source.Commit+" ("+m.Source.Ref+")")
+	if m.Origin.Onto != "" {
+		p.field("added to", m.Origin.Onto)
+		p.field("the index", report.Window(old.closes, s.Now()))
+	}
 	p.field("next", "distgate review "+short(staged.Digest())+f.again())
 	return nil
+}
+
+// bytesOf is how many bytes the files have together.
+func bytesOf(files []staging.File) (total int64) {
+	for _, f := range files {
+		total += f.Size
+	}
+	return total
 }

@@ -23,6 +23,9 @@ func (f Facts) files() Text {
 	if onto := f.Review.Origin.Onto; onto != "" {
 		t = t.and(say("; added to %s", cut(onto, 19)))
 	}
+	if c := f.Changes; c != nil && !c.Closes.IsZero() && f.Votes.State != Published {
+		t = t.and(say("; the index " + Window(c.Closes, f.Time)))
+	}
 	if len(f.Review.LeftOut) == 0 {
 		return t.and(say("; nothing is left out"))
 	}

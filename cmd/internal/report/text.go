@@ -107,4 +107,18 @@ func size(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
+// Window says how long an index takes new files of a release, of which it has some.
+func Window(closes, now time.Time) string {
+	left := closes.Sub(now)
+	switch {
+	case closes.IsZero():
+		return "takes new files of it for a time that is not known"
+	case left <= 0:
+		return "took new files of it until " + utc(closes) + " at the latest, which is over"
+	case left < 24*time.Hour:
+		return "takes new files of it for " + count(int(left.Hours()), "hour") + " more, until " + utc(closes) + " at the latest"
+	}
+	return "takes new files of it for " + count(int(left.Hours()/24), "day") + " more, until " + utc(closes) + " at the latest"
+}
+
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
