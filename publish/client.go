@@ -124,6 +124,9 @@ func do(client *http.Client, r *http.Request) (*http.Response, error) {
 		return nil, no
 	}
 	var failed *url.Error
+	if errors.As(err, &failed) && failed.Err == io.EOF {
+		return nil, fmt.Errorf("%s hung up without an answer", r.URL.Host)
+	}
 	if errors.As(err, &failed) {
 		return nil, failed.Err
 	}

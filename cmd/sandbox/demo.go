@@ -9,6 +9,7 @@ import (
 
 	"github.com/distgate/distgate/cmd/internal/command"
 	"github.com/distgate/distgate/cmd/internal/world"
+	"github.com/distgate/distgate/publish/pypitest"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/workflows/githubtest"
 )
@@ -19,6 +20,8 @@ type demo struct {
 	world *world.World
 	ask   bool
 	run   int64 // that built 1.0
+
+	releasing int64 // the run that publishes it
 }
 
 const opening = `
@@ -72,13 +75,19 @@ kind that she pushes with. Is she enough?`, (*demo).approve},
 This command works only in the one GitHub job that the policy names. There is
 no password: GitHub tells the index which job is asking, and the index lets it
 upload for fifteen minutes. Every file is hashed again on its way out, and at
-the end all are downloaded and compared.`, (*demo).publish},
+the end all are downloaded and compared. It is a bad evening: after the second
+file the index hangs up. The job stays for three hours, or for its --patience.`, (*demo).cut},
 
-		{"7. status: where does it stand?", `
+		{"7. The upload dies and comes back", `
+What is up is whole and approved, and nothing is lost. Dave presses "Re-run
+failed jobs", and the same job runs again: it asks the index what it has, and
+sends the rest. The votes are for these bytes, and still count.`, (*demo).publish},
+
+		{"8. status: where does it stand?", `
 The job left a signed receipt in the store. To publish again would find
 everything in its place, and send nothing.`, (*demo).status},
 
-		{"8. What the users get", `
+		{"9. What the users get", `
 Does the index serve what the build made? Here is every file, downloaded, and
 compared byte by byte with the folder of the first act.`, (*demo).users},
 	}
@@ -258,6 +267,7 @@ func (d *demo) dispatch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	run := d.world.Dispatch("widget 1.0 · 4 files · " + release.String())
+	d.releasing = run.ID
 	return fmt.Sprintf("https://github.com/%s/actions/runs/%d", run.Repository, run.ID), nil
 }
 
@@ -288,8 +298,21 @@ func (d *demo) release(version string, want int, says string) verb {
 		job: d.world.Env(d.world.PublishJob())}
 }
 
+// cut publishes to an index that hangs up after two files.
+func (d *demo) cut(ctx context.Context) error {
+	if err := d.world.Index().Misbehave(pypitest.Fault{Do: pypitest.Drop, Path: "/legacy/", Skip: 2}); err != nil {
+		return err
+	}
+	defer d.world.Index().Behave()
+	return d.distgate(ctx, d.release("1.0 --patience 1s", failed, "unfinished 2 of 4 files"))
+}
+
+// publish is the second attempt of the job, and sends the two that are missing.
 func (d *demo) publish(ctx context.Context) error {
-	return d.distgate(ctx, d.release("1.0", done, "published"))
+	if err := d.world.GitHub().Rerun(d.releasing, "dave"); err != nil {
+		return err
+	}
+	return d.distgate(ctx, d.release("1.0", done, "sending    2 files"))
 }
 
 func (d *demo) status(ctx context.Context) error {

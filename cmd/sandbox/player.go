@@ -15,6 +15,7 @@ const (
 	done       = 0
 	refused    = 1
 	wrongUsage = 2
+	failed     = 3 // could not decide
 	waiting    = 4
 )
 

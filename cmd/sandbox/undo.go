@@ -10,17 +10,17 @@ import (
 // afterwards are the acts that play when the release is long out.
 func afterwards() []act {
 	return []act{
-		{"9. A month later: someone else uploaded a file", `
+		{"10. A month later: someone else uploaded a file", `
 A token that somebody once made for the index was stolen, and a version 1.0.1 is
 there that nobody built, proved or approved. reconcile runs every hour; it reads
 what the index offers, and holds it against the receipts.`, (*demo).stolen},
 
-		{"10. We take it back", `
+		{"11. We take it back", `
 No token can yank on PyPI, so distgate has no button either. It says where the
 button is, what to paste there, and what that does to users; and it writes down
 that this version was taken back.`, (*demo).takeBack},
 
-		{"11. Is the repository itself locked down?", `
+		{"12. Is the repository itself locked down?", `
 The gate is as strong as the repository that it runs in. audit judges workflows
 and settings, rule by rule: of a repository that began in an afternoon, and of
 one that keeps what Astral and numpy published. Here are its first lines.`, (*demo).audited},
