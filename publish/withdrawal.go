@@ -143,16 +143,17 @@ type Withdrawer struct {
 	Verifier *attest.Verifier
 }
 
-// Withdrawals reads the withdrawals of a release that stand: each that somebody
-// who may signed, and that no person on the list took back since: what says that it
-// is older than the withdrawal could be by a key that was taken off the list in
-// between. Why others do not count is in refused. No withdrawal does not mean that nobody withdrew it:
-// whoever can write to the store can take one out of it.
-func (w Withdrawer) Withdrawals(ctx context.Context, store *staging.Store, r staging.Release) (
+// Withdrawals reads the withdrawals of a release that stand now: each that somebody
+// who may signed, and that no person on the list put back since, with a key that is
+// valid still. Of a put-back only its signer says when it was signed, and whoever
+// has an old key can say what he likes; so it ends with its key, and somebody else
+// signs it again. Why others do not count is in refused. No withdrawal does not mean
+// that nobody withdrew it: whoever can write to the store can take one out of it.
+func (w Withdrawer) Withdrawals(ctx context.Context, store *staging.Store, r staging.Release, now time.Time) (
 	standing []Withdrawn, refused rule.Refusals, err error,
 ) {
-	if store == nil || w.Verifier == nil {
-		return nil, nil, errors.New("publish: no store or verifier to read withdrawals with")
+	if store == nil || w.Verifier == nil || now.IsZero() {
+		return nil, nil, errors.New("publish: no store, verifier or time to read withdrawals with")
 	}
 	records, refused, err := store.Records(ctx, r.Digest, WithdrawalKind)
 	if err != nil {
@@ -166,7 +167,7 @@ func (w Withdrawer) Withdrawals(ctx context.Context, store *staging.Store, r sta
 	}
 	back := map[dist.Digest]time.Time{}
 	for _, record := range records {
-		said, by, err := w.Judge(record, r)
+		said, by, err := w.Judge(record, r, now)
 		var no rule.Refusals
 		switch {
 		case errors.As(err, &no):
@@ -196,7 +197,7 @@ func (w Withdrawal) withdrawn(release, statement dist.Digest, by string) Withdra
 
 // Judge reads one record: what it says, that it is about the release, and who
 // signed it, a person or a run. Nothing is decided by it.
-func (w Withdrawer) Judge(record staging.Record, r staging.Release) (Withdrawal, string, error) {
+func (w Withdrawer) Judge(record staging.Record, r staging.Release, now time.Time) (Withdrawal, string, error) {
 	name := "withdrawal " + dist.Sum(record.Statement).Hex()[:16]
 	s, err := attest.Decode[Withdrawal](name, record.Statement, WithdrawalType)
 	if err != nil {
@@ -213,7 +214,11 @@ func (w Withdrawer) Judge(record staging.Record, r staging.Release) (Withdrawal,
 		}
 	}
 	if len(record.SSHSIG) > 0 {
-		person, err := w.People.Author(record.Statement, record.SSHSIG, said.Issued)
+		valid := []time.Time{said.Issued}
+		if len(said.PutsBack) > 0 {
+			valid = append(valid, now)
+		}
+		person, err := w.People.Author(record.Statement, record.SSHSIG, valid...)
 		if err != nil {
 			return Withdrawal{}, "", err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func TestWhoTakesAReleaseBackAndWhoPutsItBack(t *testing.T) {
 	m := w.release().Manifest
 	standing := func(want int, refused ...rule.ID) []publish.Withdrawn {
 		t.Helper()
-		list, no, err := ws.Withdrawals(context.Background(), w.store, w.release())
+		list, no, err := ws.Withdrawals(context.Background(), w.store, w.release(), time.Now())
 		w.must(err)
 		if len(list) != want || len(no) != len(refused) {
 			t.Fatalf("%d stand, want %d; refused %v", len(list), want, no)
@@ -119,6 +120,42 @@ func TestWhoTakesAReleaseBackAndWhoPutsItBack(t *testing.T) {
 	standing(1, rule.WithdrawalRecord)
 }
 
+// Whoever has a key that ran out can still write any time into a statement. What
+// takes a release back stands all the same; what puts one back ends with its key.
+func TestAKeyThatRanOutPutsNothingBack(t *testing.T) {
+	w := newWorld(t)
+	ws := w.withdrawers("alice", "bob")
+	now := time.Now().UTC().Truncate(time.Second)
+	lines := ""
+	for name, until := range map[string]time.Time{"alice": now.Add(-time.Hour), "bob": now.Add(time.Hour)} {
+		lines += fmt.Sprintf("%s@example.org namespaces=\"distgate\",valid-before=\"%s\" %s", name, until.Format("20060102150405Z"),
+			ssh.MarshalAuthorizedKey(ws.keys[name].PublicKey()))
+	}
+	var err error
+	ws.People.Signers, err = approval.ParseAllowedSigners("allowed_signers", strings.NewReader(lines))
+	w.must(err)
+	m := w.release().Manifest
+	standing := func(at time.Time, want int) []publish.Withdrawn {
+		t.Helper()
+		list, _, err := ws.Withdrawals(context.Background(), w.store, w.release(), at)
+		w.must(err)
+		if len(list) != want {
+			t.Fatalf("as of %s %d stand, want %d", at, len(list), want)
+		}
+		return list
+	}
+	w.withdraw(ws, "alice", publish.Withdraw(m, nil, "broken", "", now.Add(-3*time.Hour)))
+	taken := standing(now, 1)
+	w.withdraw(ws, "alice", publish.Withdraw(m, taken, "mistake", "", now.Add(-2*time.Hour)))
+	standing(now.Add(-90*time.Minute), 0)
+	standing(now, 1)
+	w.withdraw(ws, "bob", publish.Withdraw(m, taken, "mistake", "", now))
+	standing(now, 0)
+	if _, _, err := ws.Withdrawals(context.Background(), w.store, w.release(), time.Time{}); err == nil {
+		t.Error("no time, and no error")
+	}
+}
+
 func TestAJobThatThePolicyDoesNotNameWithdrawsNothing(t *testing.T) {
 	for name, claims := range map[string]githubtest.Claims{
 		"the one that publishes": job(),
@@ -130,7 +167,7 @@ func TestAJobThatThePolicyDoesNotNameWithdrawsNothing(t *testing.T) {
 			w := newWorld(t)
 			ws := w.withdrawers("alice")
 			w.withdraw(ws, "", publish.Withdraw(w.release().Manifest, nil, "broken", "", time.Now()), claims)
-			list, no, err := ws.Withdrawals(context.Background(), w.store, w.release())
+			list, no, err := ws.Withdrawals(context.Background(), w.store, w.release(), time.Now())
 			w.must(err)
 			if len(list) != 0 || len(no) == 0 {
 				t.Errorf("%+v, %v", list, no)
@@ -168,7 +205,7 @@ func TestARecordThatIsNoWithdrawalOfThisRelease(t *testing.T) {
 			w.must(err)
 			w.must(w.store.Attach(context.Background(), w.release().Digest,
 				staging.Record{Kind: publish.WithdrawalKind, Statement: raw, SSHSIG: signature}))
-			list, no, err := ws.Withdrawals(context.Background(), w.store, w.release())
+			list, no, err := ws.Withdrawals(context.Background(), w.store, w.release(), time.Now())
 			w.must(err)
 			if len(list) != 0 || len(no) != 1 {
 				t.Errorf("%+v, %v", list, no)

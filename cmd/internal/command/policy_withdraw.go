@@ -62,6 +62,7 @@ const withdrawnHead = `# Releases that were taken back. No file of theirs is pub
 // withdrawnEntry is a release in it.
 type withdrawnEntry struct {
 	Index   string   `toml:"index"`
+	Simple  string   `toml:"simple"`
 	Version string   `toml:"version"`
 	Release string   `toml:"release"`
 	Files   []string `toml:"files"`
@@ -96,15 +97,33 @@ func (p *policy) loadWithdrawn(ctx context.Context) error {
 			return rule.Refusals{{File: withdrawnFile, Rule: rule.PolicyValue, Want: fmt.Sprintf("entry %d: %s", i+1, fault),
 				Got: orNothing(e.Index + " " + e.Version), Hint: "write it as distgate withdraw prints it"}}
 		}
-		p.withdrawn = append(p.withdrawn, indexed{e.Index, w})
+		p.withdrawn = append(p.withdrawn, indexed{e.Index, e.Simple, w})
 	}
 	return nil
 }
 
-// indexed is a withdrawal from one index.
+// indexed is a withdrawal from one index, as it was called and where it was then.
 type indexed struct {
-	index string
+	index, simple string // simple is "" where the entry does not say
 	publish.Withdrawn
+}
+
+// withdrawnOn are the withdrawals from an index. What it is called can change, and
+// so can where it is: an entry is passed over only if it is about another index of
+// the policy.
+func (p policy) withdrawnOn(index string) (list []publish.Withdrawn) {
+	for _, e := range p.withdrawn {
+		about := map[string]bool{}
+		for name := range p.table.Index {
+			if e.simple == p.address(name).Simple || e.simple == "" && e.index == name {
+				about[name] = true
+			}
+		}
+		if len(about) == 0 || about[index] {
+			list = append(list, e.Withdrawn)
+		}
+	}
+	return list
 }
 
 // read says what an entry should have and has not, or nothing.
@@ -136,9 +155,10 @@ func (e withdrawnEntry) read() (w publish.Withdrawn, fault string) {
 }
 
 // withdrawnEntryOf is what stands in withdrawn.toml for a withdrawal.
-func withdrawnEntryOf(index string, w publish.Withdrawn) string {
+func withdrawnEntryOf(index publish.Address, w publish.Withdrawn) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[[withdrawn]]\nindex = %s\nversion = %s\n", strconv.Quote(index), strconv.Quote(w.Version.String()))
+	fmt.Fprintf(&b, "[[withdrawn]]\nindex = %s\nsimple = %s\nversion = %s\n", strconv.Quote(index.Name), strconv.Quote(index.Simple),
+		strconv.Quote(w.Version.String()))
 	if !w.Release.IsZero() {
 		fmt.Fprintf(&b, "release = %q\n", w.Release)
 	}
@@ -155,12 +175,7 @@ func withdrawnEntryOf(index string, w publish.Withdrawn) string {
 
 // withdrawnOf are the entries about a release for an index.
 func (p policy) withdrawnOf(index string, release dist.Digest, m staging.Manifest) (list []publish.Withdrawn) {
-	for _, w := range p.withdrawn {
-		if w.index == index && w.Of(release, m) {
-			list = append(list, w.Withdrawn)
-		}
-	}
-	return list
+	return slices.DeleteFunc(p.withdrawnOn(index), func(w publish.Withdrawn) bool { return !w.Of(release, m) })
 }
 
 // withdrawnOnBranch demands that the folder knows of every withdrawal that the
@@ -200,7 +215,7 @@ func (p policy) withdrawals(ctx context.Context, s Streams, store *staging.Store
 	if err != nil {
 		return nil, err
 	}
-	list, refused, err := withdrawer.Withdrawals(ctx, store, r)
+	list, refused, err := withdrawer.Withdrawals(ctx, store, r, s.Now())
 	printer{s.Err}.refusals(refused)
 	return slices.Concat(list, p.withdrawnOf(index, r.Digest, r.Manifest)), err
 }

@@ -147,7 +147,7 @@ func (r released) at() time.Time {
 // books are what the store and withdrawn.toml say of every release for the index,
 // and the releases that have receipts. What cannot be believed or read is refused:
 // whoever wrote it wanted to be believed.
-func (w watch) books(ctx context.Context) (b publish.Books, list []released, refused rule.Refusals, err error) {
+func (w watch) books(ctx context.Context, now time.Time) (b publish.Books, list []released, refused rule.Refusals, err error) {
 	withdrawer, err := w.policy.withdrawer(w.index)
 	if err != nil {
 		return b, nil, nil, err
@@ -157,11 +157,7 @@ func (w watch) books(ctx context.Context) (b publish.Books, list []released, ref
 		return b, nil, nil, err
 	}
 	b.Project = w.policy.project
-	for _, e := range w.policy.withdrawn {
-		if e.index == w.index {
-			b.Withdrawn = append(b.Withdrawn, e.Withdrawn)
-		}
-	}
+	b.Withdrawn = w.policy.withdrawnOn(w.index)
 	for _, r := range releases {
 		if r.Manifest.Project != w.policy.project || r.Manifest.Index != w.index {
 			continue
@@ -170,7 +166,7 @@ func (w watch) books(ctx context.Context) (b publish.Books, list []released, ref
 		if err != nil {
 			return b, nil, nil, err
 		}
-		back, other, err := withdrawer.Withdrawals(ctx, w.store, r)
+		back, other, err := withdrawer.Withdrawals(ctx, w.store, r, now)
 		if err != nil {
 			return b, nil, nil, err
 		}
@@ -199,7 +195,7 @@ type recount struct {
 }
 
 func (w watch) reconcile(ctx context.Context, s Streams, versions []dist.Version) (reconciled, error) {
-	books, list, refused, err := w.books(ctx)
+	books, list, refused, err := w.books(ctx, s.Now())
 	if err != nil {
 		return reconciled{}, err
 	}

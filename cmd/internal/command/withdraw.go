@@ -296,7 +296,7 @@ func (f withdrawFlags) record(ctx context.Context, s Streams, out printer, w wat
 		if len(record.Statement) == 0 {
 			break
 		}
-		_, by, err := withdrawer.Judge(record, r)
+		_, by, err := withdrawer.Judge(record, r, s.Now())
 		if err != nil {
 			return signed, err
 		}
@@ -386,12 +386,9 @@ func (w watch) signAsJob(ctx context.Context, s Streams, said publish.Withdrawal
 func (f withdrawFlags) entries(w watch, found found, plan publish.Plan, now time.Time) []publish.Withdrawn {
 	list := []publish.Withdrawn{}
 	if f.undo {
-		for _, e := range w.policy.withdrawn {
-			if e.index == w.index && e.Version.Equal(found.version) {
-				list = append(list, e.Withdrawn)
-			}
-		}
-		return list
+		return append(list, slices.DeleteFunc(w.policy.withdrawnOn(w.index), func(e publish.Withdrawn) bool {
+			return !e.Version.Equal(found.version)
+		})...)
 	}
 	one := publish.Withdrawn{Version: found.version, Reason: f.reason, Instead: f.instead, Since: now.UTC().Truncate(time.Second), By: withdrawnFile}
 	for _, r := range found.about(plan) {
@@ -418,7 +415,7 @@ func (f withdrawFlags) entries(w watch, found found, plan publish.Plan, now time
 
 // withdrew tells whether withdrawn.toml has a file.
 func (p policy) withdrew(index string, file dist.Digest) bool {
-	return slices.ContainsFunc(p.withdrawn, func(w indexed) bool { return w.index == index && slices.Contains(w.Files, file) })
+	return slices.ContainsFunc(p.withdrawnOn(index), func(w publish.Withdrawn) bool { return slices.Contains(w.Files, file) })
 }
 
 // drafts prints what belongs into withdrawn.toml and the release notes, and with
@@ -437,7 +434,7 @@ func (f withdrawFlags) drafts(out printer, w watch, entries []publish.Withdrawn)
 	out.line("\nfor %s on the default branch of %s:\n", withdrawnFile, w.policy.table.Publish.Repository)
 	text := ""
 	for _, e := range entries {
-		text += withdrawnEntryOf(w.index, e)
+		text += withdrawnEntryOf(w.policy.address(w.index), e)
 	}
 	for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		out.line("%s", line)
