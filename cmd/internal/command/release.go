@@ -155,13 +155,12 @@ func (r release) count(ctx context.Context, s Streams) ([]approval.Ballot, rule.
 	return approval.Count(r.staged, records, r.policy.approval, s.Now())
 }
 
-// published reports whether a receipt of the publisher is under the release.
-func (r release) published(ctx context.Context) (bool, error) {
-	publisher, err := r.policy.publisher(r.index)
+// published reports whether a receipt of the publisher is under a release.
+func (p policy) published(ctx context.Context, store *staging.Store, r staging.Release, index string) (bool, error) {
+	publisher, err := p.publisher(index)
 	if err != nil {
 		return false, err
 	}
-	believed, _, err := publish.Receipts(ctx, r.store,
-		staging.Release{Digest: r.staged.Digest(), Manifest: r.staged.Manifest()}, publisher, r.policy.verifier)
+	believed, _, err := publish.Receipts(ctx, store, r, publisher, p.verifier)
 	return len(believed) > 0, err
 }

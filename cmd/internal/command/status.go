@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -58,6 +59,7 @@ type standing struct {
 	By      []approval.Ballot `json:"by"`
 	May     []string          `json:"may"` // who could still approve
 	Refused rule.Refusals     `json:"refused"`
+	Today   rule.Refusals     `json:"today"`           // why the policy as it is now refuses what was published
 	Error   string            `json:"error,omitempty"` // why it is undecided
 	Next    string            `json:"next,omitempty"`
 }
@@ -85,15 +87,7 @@ func status(ctx context.Context, s Streams, f shared, args []string) (standings 
 	printer{s.Err}.refusals(malformed)
 	standings = []standing{}
 	for _, listed := range releases {
-		st := newStanding(listed.Digest, listed.Manifest, p.approval.Need)
-		r, err := p.open(ctx, s, f, at, listed.Digest)
-		if err == nil {
-			st, err = r.standing(ctx, s)
-		}
-		if err != nil {
-			st = st.failed(err)
-		}
-		standings = append(standings, st)
+		standings = append(standings, p.standing(ctx, s, f, at, listed))
 	}
 	return standings, p.storeName(f), nil
 }
@@ -109,11 +103,54 @@ func only(releases []staging.Release, digest dist.Digest) []staging.Release {
 
 func newStanding(release dist.Digest, m staging.Manifest, need int) standing {
 	return standing{Release: release, Project: m.Project, Version: m.Version, Index: m.Index,
-		Need: need, May: []string{}, By: []approval.Ballot{}, Refused: rule.Refusals{}}
+		Need: need, May: []string{}, By: []approval.Ballot{}, Refused: rule.Refusals{}, Today: rule.Refusals{}}
 }
 
-// failed is the standing of a release that could not be opened or judged: one
-// broken release does not hide the others.
+// standing is where a release stands. One that is broken does not hide the others.
+func (p policy) standing(ctx context.Context, s Streams, f shared, store *staging.Store, listed staging.Release) standing {
+	r, err := p.open(ctx, s, f, store, listed.Digest)
+	if err != nil {
+		return p.unopened(ctx, s, store, listed, err)
+	}
+	st, err := r.standing(ctx, s)
+	if err != nil {
+		return newStanding(listed.Digest, listed.Manifest, p.approval.Need).failed(err)
+	}
+	return st
+}
+
+// unopened is where a release stands that could not be proven again, by its
+// records alone: the policy that it was published under may have changed since.
+func (p policy) unopened(ctx context.Context, s Streams, store *staging.Store, r staging.Release, why error) standing {
+	st := newStanding(r.Digest, r.Manifest, p.approval.Need).failed(why)
+	index, err := p.indexName(r.Manifest.Index)
+	if err != nil {
+		return st
+	}
+	if published, err := p.published(ctx, store, r, index); err == nil && published {
+		st.State, st.Today, st.Refused = "published", st.Refused, st.Today
+		st.Next = "nothing; it is out"
+	}
+	back, err := p.withdrawals(ctx, s, store, index, r)
+	if err != nil {
+		st.Error = err.Error()
+	}
+	if len(back) > 0 {
+		st = st.withdrawn(back)
+	}
+	return st
+}
+
+// withdrawn is the standing of a release that was taken back.
+func (st standing) withdrawn(back []publish.Withdrawn) standing {
+	for _, w := range back {
+		st.Refused = append(st.Refused, w.Refusal(st.Project+" "+st.Version))
+	}
+	st.State, st.Next = "withdrawn", "distgate withdraw "+st.Version+" --reason … shows what the index serves"
+	return st
+}
+
+// failed is the standing of a release that could not be opened or judged.
 func (st standing) failed(err error) standing {
 	var refused rule.Refusals
 	if errors.As(err, &refused) {
@@ -126,7 +163,8 @@ func (st standing) failed(err error) standing {
 
 // standing asks the records where the release stands, and what comes next.
 func (r release) standing(ctx context.Context, s Streams) (standing, error) {
-	published, err := r.published(ctx)
+	m := staging.Release{Digest: r.staged.Digest(), Manifest: r.staged.Manifest()}
+	published, err := r.policy.published(ctx, r.store, m, r.index)
 	if err != nil {
 		return newStanding(r.staged.Digest(), r.staged.Manifest(), r.policy.approval.Need), err
 	}
@@ -135,14 +173,11 @@ func (r release) standing(ctx context.Context, s Streams) (standing, error) {
 	if err != nil {
 		return st, err
 	}
-	var back rule.Refusals
-	if err := r.withdrawn(ctx, s); errors.As(err, &back) {
-		st.State, st.Refused = "withdrawn", append(st.Refused, back...)
-		st.Next = "distgate withdraw " + st.Version + " --reason … shows what the index serves"
-	} else if err != nil {
-		return st, err
+	back, err := r.policy.withdrawals(ctx, s, r.store, r.index, m)
+	if err == nil && len(back) > 0 {
+		st = st.withdrawn(back)
 	}
-	return st, nil
+	return st, err
 }
 
 // stands is where the release stands by a count of its votes.
@@ -194,4 +229,8 @@ func (p printer) standing(st standing) {
 		p.field("next", st.Next)
 	}
 	p.refusals(st.Refused)
+	if len(st.Today) > 0 {
+		p.field("today", "the policy and the store as they are now would refuse it:")
+	}
+	p.refusals(st.Today)
 }
