@@ -133,12 +133,21 @@ func (p Publisher) same(o Publisher) bool {
 }
 
 // PolicyChange is what is other in the policy than in that of the release that
-// was published last, as far as the store holds one. Without a Release there is
-// nothing to compare with.
+// was published last: of the release that the store holds or, where it holds none
+// that is believed, of the commit that the index's provenance names.
 type PolicyChange struct {
 	Release     dist.Digest  `json:"release"`
 	Version     string       `json:"version"`
+	Commit      string       `json:"commit,omitempty"`
 	Differences []Difference `json:"differences"`
+}
+
+// Since names the release in words; it is "" where there is none to compare with.
+func (c PolicyChange) Since() string {
+	if c.Commit != "" {
+		return "the release of commit " + c.Commit
+	}
+	return c.Version
 }
 
 // Gap is something that was not compared, and why.

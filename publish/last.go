@@ -2,11 +2,16 @@ package publish
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"net/url"
 	"slices"
 	"time"
 
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
 )
 
 // Last is a release that a receipt says was published.
@@ -53,4 +58,77 @@ func LastPublished(
 		}
 	}
 	return Last{}, nil
+}
+
+// maxAsked is of how many releases the provenance is asked for, the last first.
+const maxAsked = 10
+
+// LastCommit is the commit of the publisher's repository from which a file of the
+// project was published last, as the index's provenance proves. Which workflow
+// published it, and from which ref, is not judged: whoever asks wants to know what
+// held there, before the policy named another. It is "" where none of the last
+// ten releases with provenance has any of that repository.
+func (w Witness) LastCommit(ctx context.Context, project string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, changesLimit)
+	defer cancel()
+	list, err := again(ctx, briefly(), func() ([]served, error) { return w.Index.attested(ctx, project) })
+	for _, s := range list {
+		if commit, err := w.commitOf(ctx, s); commit != "" || err != nil {
+			return commit, err
+		}
+	}
+	return "", err
+}
+
+// attested is one file with provenance of each of the last releases, the last
+// upload first.
+func (x *Index) attested(ctx context.Context, project string) ([]served, error) {
+	last := map[string]served{} // by version
+	_, err := x.list(ctx, project, func(_ []served, at *url.URL, e entry) ([]served, error) {
+		name, err := dist.ParseFilename(e.filename)
+		if err != nil || e.attested == nil {
+			return nil, nil
+		}
+		to, err := at.Parse(e.url)
+		if err != nil {
+			return nil, err
+		}
+		s, err := e.served(to)
+		if version := name.Version.String(); err == nil && last[version].before(s) {
+			last[version] = s
+		}
+		return nil, err
+	})
+	list := slices.SortedFunc(maps.Values(last), func(a, b served) int { return b.at().Compare(a.at()) })
+	return list[:min(len(list), maxAsked)], err
+}
+
+func (s served) before(other served) bool { return s.name == "" || s.at().Before(other.at()) }
+
+// at is when the file was uploaded, as the index says it.
+func (s served) at() time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, s.uploaded)
+	return at
+}
+
+// commitOf is the commit that the file's provenance names, or "" where no
+// attestation is of the publisher's repository.
+func (w Witness) commitOf(ctx context.Context, s served) (string, error) {
+	_, bundles, err := w.Index.Provenance(ctx, Offered{Name: s.name, served: s})
+	p := w.Publisher.Policy()
+	p.SAN, p.Signer, p.Repository, p.Ref = attest.Any(), attest.Any(), attest.Any(), attest.Any()
+	p.Workflow, p.Trigger, p.Environment = attest.Any(), attest.Any(), attest.Any()
+	for _, b := range bundles {
+		var evidence attest.Evidence
+		if _, evidence, err = w.Verifier.VerifyStatement(p, b, s.digest, attest.PublishV1); err == nil {
+			return evidence.Commit, nil
+		}
+		if refused := (rule.Refusals)(nil); !errors.As(err, &refused) {
+			return "", err
+		}
+	}
+	if refused := (rule.Refusals)(nil); errors.As(err, &refused) {
+		return "", nil
+	}
+	return "", err
 }

@@ -38,35 +38,33 @@ func (r release) changes(ctx context.Context) (approval.Changes, error) {
 // policyChange compares the policy with that of the release that was published
 // last.
 func (r release) policyChange(ctx context.Context, c *approval.Changes) error {
-	last, err := r.last(ctx)
+	name := filepath.Base(r.policy.file)
+	was, err := r.policyThen(ctx, name)
 	if err != nil {
 		return err
 	}
-	if last.Digest.IsZero() {
+	if was.from == nil {
 		if !c.First {
 			c.Gaps = append(c.Gaps, approval.Gap{What: "what changed in the policy",
-				Why: "the store knows of no release that was published before"})
+				Why: "no release is known that was published under one"})
 		}
 		return nil
 	}
-	if !last.Believed {
-		c.Gaps = append(c.Gaps, approval.Gap{What: "whether " + last.Manifest.Version + " was published last",
+	if !was.believed && was.commit == "" {
+		c.Gaps = append(c.Gaps, approval.Gap{What: "whether " + was.version + " was published last",
 			Why: "the publisher that the policy names now signed no receipt in the store"})
 	}
 	if c.First {
-		why := "the index has no release, but the store has a receipt for " + last.Manifest.Version
-		if last.Manifest.Version == r.staged.Manifest().Version {
-			why = "the index has none but " + last.Manifest.Version + " itself"
+		own := r.staged.Manifest().Version
+		why := "the index has none but " + own + " itself"
+		if was.version != "" && was.version != own {
+			why = "the index has no release, but the store has a receipt for " + was.version
 		}
 		c.Gaps = append(c.Gaps, approval.Gap{What: "what changed since the release before", Why: why})
 		c.First = false
 	}
-	was, err := r.store.PolicyFiles(ctx, last.Manifest)
-	if err != nil {
-		return err
-	}
-	c.Policy = approval.PolicyChange{Release: last.Digest, Version: last.Manifest.Version}
-	c.Policy.Differences, err = comparePolicies(filepath.Base(r.policy.file), was, r.policy.files)
+	c.Policy = approval.PolicyChange{Release: was.release, Version: was.version, Commit: was.commit}
+	c.Policy.Differences, err = comparePolicies(name, was.files, r.policy.files)
 	return err
 }
 
@@ -143,8 +141,8 @@ func (p printer) changes(c approval.Changes) {
 	for _, s := range c.Since {
 		p.since(s)
 	}
-	if !c.Policy.Release.IsZero() && len(c.Policy.Differences) == 0 {
-		p.field("policy", "as for "+c.Policy.Version+", which was published last")
+	if since := c.Policy.Since(); since != "" && len(c.Policy.Differences) == 0 {
+		p.field("policy", "as for "+since+", which was published last")
 	}
 	for _, f := range c.Findings {
 		p.finding(f)

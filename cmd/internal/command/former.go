@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,36 +14,111 @@ import (
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
 
 // former is the voting policy of the release that was published last, if today's
 // policy decides otherwise: other people, numbers, roots, indexes or identities.
-// Whoever changes those must have the votes of those who decided before. A store
-// that has lost its past has no former policy; the review says so as a gap.
+// Whoever changes those must have the votes of those who decided before. Where
+// the store, which the policy names too, knows of no such release, the index does:
+// its provenance names the commit, and the commit has the policy. A release that
+// neither knows has no former policy; the review says so as a gap.
 func (r release) former(ctx context.Context) (*approval.Policy, error) {
-	last, err := r.last(ctx)
-	if err != nil || last.Digest.IsZero() {
-		return nil, err
-	}
-	files, err := r.store.PolicyFiles(ctx, last.Manifest)
-	if err != nil {
-		return nil, err
-	}
 	name := filepath.Base(r.policy.file)
-	differences, err := comparePolicies(name, files, r.policy.files)
+	was, err := r.policyThen(ctx, name)
+	if err != nil || was.from == nil {
+		return nil, err
+	}
+	differences, err := comparePolicies(name, was.files, r.policy.files)
 	if err != nil || !slices.ContainsFunc(differences, decides) {
 		return nil, err
 	}
-	before, err := policyBefore(ctx, name, files)
+	before, err := policyBefore(ctx, name, was.from)
 	if refused := (rule.Refusals)(nil); errors.As(err, &refused) {
 		return nil, fmt.Errorf("the policy of %s, which was published last and whose people must vote on this change, "+
-			"cannot be read: %w", last.Manifest.Version, errors.New(refused.Error()))
+			"cannot be read: %w", cmp.Or(was.version, "commit "+was.commit), errors.New(refused.Error()))
 	}
 	if err != nil || r.policy.approval.Rehearsal && !before.releasesTo(r.policy.address(r.index)) {
 		return nil, err
 	}
 	return &before.approval, nil
+}
+
+// policyThen is the policy under which a release was published: one of the store,
+// or one of a commit.
+type policyThen struct {
+	release  dist.Digest
+	version  string
+	believed bool   // its receipt is
+	commit   string // where the index alone knows of the release
+	files    []staging.PolicyFile
+	from     policySource // nil where no release is known
+}
+
+func (r release) policyThen(ctx context.Context, name string) (policyThen, error) {
+	last, err := r.last(ctx)
+	if err != nil {
+		return policyThen{}, err
+	}
+	if !last.Believed && r.policy.at != nil {
+		if was, err := r.policyServed(ctx, name); was.from != nil || err != nil {
+			return was, err
+		}
+	}
+	if last.Digest.IsZero() {
+		return policyThen{}, nil
+	}
+	files, err := r.store.PolicyFiles(ctx, last.Manifest)
+	return policyThen{release: last.Digest, version: last.Manifest.Version, believed: last.Believed,
+		files: files, from: among(files)}, err
+}
+
+// policyServed is the policy at the commit that the index's provenance names. Of a
+// release that was published before its repository had a policy, there is none.
+func (r release) policyServed(ctx context.Context, name string) (policyThen, error) {
+	witness, err := r.witness()
+	if err != nil {
+		return policyThen{}, err
+	}
+	commit, err := witness.LastCommit(ctx, r.staged.Manifest().Project)
+	if err != nil || commit == "" {
+		return policyThen{}, err
+	}
+	from, err := r.policy.at(ctx, commit)
+	if err != nil {
+		return policyThen{}, fmt.Errorf("the commit from which the last release was published: %w", err)
+	}
+	was := policyThen{commit: commit}
+	for _, f := range r.policy.files {
+		if slices.Contains(r.policy.fetched, f.Name) {
+			was.files = append(was.files, f) // by TUF, from no commit
+			continue
+		}
+		raw, err := from(ctx, f.Name)
+		switch {
+		case err == nil:
+			was.files = append(was.files, staging.PolicyFile{Name: f.Name, Raw: raw})
+		case !errors.Is(err, fs.ErrNotExist):
+			return policyThen{}, err
+		case f.Name == name:
+			return policyThen{}, nil
+		}
+	}
+	was.from = from
+	return was, nil
+}
+
+// among reads a policy that was stored with a release.
+func among(files []staging.PolicyFile) policySource {
+	return func(_ context.Context, wanted string) ([]byte, error) {
+		for _, f := range files {
+			if f.Name == wanted {
+				return f.Raw, nil
+			}
+		}
+		return nil, fs.ErrNotExist
+	}
 }
 
 // last is the release before this one that people decided on. A rehearsal, which
@@ -63,7 +139,7 @@ func (r release) decided(ctx context.Context, other staging.Release) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	before, err := policyBefore(ctx, filepath.Base(r.policy.file), files)
+	before, err := policyBefore(ctx, filepath.Base(r.policy.file), among(files))
 	return err != nil || before.table.Index[other.Manifest.Index].Votes == nil, nil
 }
 
@@ -92,16 +168,9 @@ func decides(d approval.Difference) bool {
 		func(prefix string) bool { return strings.HasPrefix(d.Field, prefix) })
 }
 
-// policyBefore reads who decided on releases, and on which, out of a policy's files.
-func policyBefore(ctx context.Context, name string, files []staging.PolicyFile) (policy, error) {
-	p := policy{file: name, from: func(_ context.Context, wanted string) ([]byte, error) {
-		for _, f := range files {
-			if f.Name == wanted {
-				return f.Raw, nil
-			}
-		}
-		return nil, fs.ErrNotExist
-	}}
+// policyBefore reads who decided on releases, and on which, out of a policy.
+func policyBefore(ctx context.Context, name string, from policySource) (policy, error) {
+	p := policy{file: name, from: from}
 	raw, err := p.read(ctx, name)
 	if err != nil {
 		return policy{}, err

@@ -74,6 +74,12 @@ func policyOf(ctx context.Context, s Streams, repository string) (policy, error)
 	if err != nil {
 		return policy{}, err
 	}
+	p.at = func(ctx context.Context, commit string) (policySource, error) {
+		_, err := client.CommitSignature(ctx, r.Name, commit) // it is there
+		then := r
+		then.Head = commit
+		return func(ctx context.Context, name string) ([]byte, error) { return client.File(ctx, then, name) }, err
+	}
 	if !sameAddress(p.api(), api) {
 		return policy{}, usageError{p.refuse("github.api", "the API that the policy was read from, "+api, p.api())}
 	}

@@ -267,12 +267,12 @@ func (f findings) worst() (rules []string) {
 
 func (f Facts) policy() Text {
 	t := say("%s; ", cut(f.Review.Policy.Digest.String(), 19)+"…")
-	if f.Changes == nil || f.Changes.Policy.Release.IsZero() {
+	if f.Changes == nil || f.Changes.Policy.Since() == "" {
 		return t.and(say("not compared with that of an earlier release"))
 	}
 	was := f.Changes.Policy
 	if len(was.Differences) == 0 {
-		return t.and(say("unchanged since %s", was.Version))
+		return t.and(say("unchanged since %s", was.Since()))
 	}
 	var changed []string
 	for _, d := range was.Differences {
@@ -280,7 +280,7 @@ func (f Facts) policy() Text {
 			changed = append(changed, d.Field)
 		}
 	}
-	return t.and(say("changed since %s: ", was.Version), codes(changed, 4))
+	return t.and(say("changed since %s: ", was.Since()), codes(changed, 4))
 }
 
 func (f Facts) votes() Text {
