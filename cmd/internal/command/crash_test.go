@@ -195,22 +195,23 @@ func (c *crash) killedAt(m moment) (sent int) {
 
 // victim is a process that publishes and will be killed.
 type victim struct {
-	t       *testing.T
-	process *exec.Cmd
-	ended   chan struct{}
-	killed  bool
+	t              *testing.T
+	process        *exec.Cmd
+	started, ended chan struct{}
+	killed         bool
 }
 
 func (c *crash) victim() *victim {
 	process := exec.Command("distgate", c.args(c.publish()...)...)
 	process.Env = append(os.Environ(), c.world.Env(c.world.PublishJob())...)
-	return &victim{t: c.t, process: process, ended: make(chan struct{})}
+	return &victim{t: c.t, process: process, started: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // kill ends the process as a machine that loses its power does. When it returns,
 // the process is no more.
 func (v *victim) kill() {
 	v.killed = true
+	<-v.started
 	v.process.Process.Kill()
 	<-v.ended
 }
@@ -221,6 +222,7 @@ func (v *victim) run(when string) {
 	if err := v.process.Start(); err != nil {
 		v.t.Fatal(err)
 	}
+	close(v.started)
 	v.process.Wait()
 	close(v.ended)
 	if v.process.ProcessState.Exited() {
