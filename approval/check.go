@@ -379,7 +379,7 @@ func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey, 
 
 // ofVoter are the rules about who approves, by which road, and having seen what.
 func (t *tally) ofVoter(road Road, github int64, seen []rule.ID) []voteRow {
-	unseen := t.review.Unseen(seen)
+	unseen := Unseen(slices.Concat(t.review.Findings(), t.run.Match.Findings), seen)
 	return []voteRow{
 		{
 			id: rule.VoteRoad, holds: t.policy.Counts(road), want: fmt.Sprintf("an approval by the road %q", t.policy.Roads),

@@ -26,6 +26,7 @@ type Run struct {
 	Since    time.Time // when its first attempt began; no review of it is older
 	Starters []int64   // GitHub ids of who started it or a build run, every attempt
 	Reviews  []EnvironmentReview
+	Match    Match // of the files with their source: what it finds to look at, an approval says was seen
 }
 
 func (r Run) check() error {

@@ -101,21 +101,16 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 	return r, nil
 }
 
-// Looks are the findings that a person must say were seen, by rule: sorted, each
-// once.
-func (r Review) Looks() (ids []rule.ID) {
-	for _, finding := range r.Findings() {
-		if finding.Severity == rule.Look {
-			ids = append(ids, finding.Rule)
+// Unseen are the rules of findings to look at that are not said to be seen: sorted,
+// each once.
+func Unseen(found []rule.Finding, seen []rule.ID) (ids []rule.ID) {
+	for _, f := range found {
+		if f.Severity == rule.Look && !slices.Contains(seen, f.Rule) {
+			ids = append(ids, f.Rule)
 		}
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
-}
-
-// Unseen are the looks that nobody can say they saw by these.
-func (r Review) Unseen(acknowledged []rule.ID) []rule.ID {
-	return slices.DeleteFunc(r.Looks(), func(id rule.ID) bool { return slices.Contains(acknowledged, id) })
 }
 
 // voting lists people by id, in whatever order the policy was decoded.

@@ -176,7 +176,11 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 	}
 	if !f.json {
 		printer{s.Out}.line("voted      %s: %s", string(decision), ballot.By)
-		return r.showStanding(ctx, s)
+		before, err := r.relatives(ctx, s)
+		if err != nil {
+			return err
+		}
+		return r.showStanding(ctx, s, before)
 	}
 	st, err := r.standing(ctx, s)
 	if err != nil {

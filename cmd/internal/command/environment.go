@@ -38,6 +38,7 @@ func (r release) voteInRun(ctx context.Context, s Streams, review looked, decisi
 	if err := r.mayPublish(ctx, client, publisher, own); err != nil {
 		return err
 	}
+	own.facts.Match = review.match
 	comment, err := review.Comment(approval.Opinion{Decision: decision, Acknowledged: f.seen(), Reason: f.reason, Issued: s.Now(),
 		Holds: r.policy.approval.MaxAge})
 	if err != nil {

@@ -79,17 +79,19 @@ func (p policy) wantsMatch() bool {
 	return p.table.Source != nil && p.table.Source.Unexplained == demanded
 }
 
-// explained refuses a release whose members the source does not explain, where
-// the policy wants that.
-func (r release) explained(ctx context.Context, s Streams) error {
-	if !r.policy.wantsMatch() {
-		return nil
-	}
+// explained is what votes are counted with: they say that what the source does not
+// explain was seen. It refuses a release where the policy wants all explained.
+func (r release) explained(ctx context.Context, s Streams) (approval.Match, error) {
 	m, err := r.match(ctx, s)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return m, err
+	case r.policy.wantsMatch():
+		return m, m.Err()
+	case r.staged.Manifest().Source.Upstream != nil && len(m.Files) == 0:
+		return m, fmt.Errorf("whether votes saw what the source does not explain is not known: %s", m.Gaps[0].Why)
 	}
-	return m.Err()
+	return m, nil
 }
 
 // listed is how many unexplained paths a terminal is shown.

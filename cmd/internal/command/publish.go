@@ -113,12 +113,12 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err != nil {
 		return err
 	}
-	if err := r.explained(ctx, s); err != nil {
+	if own.facts.Match, err = r.explained(ctx, s); err != nil {
 		return err
 	}
 	approved, err := r.check(ctx, s, own.facts)
 	if err != nil {
-		return errors.Join(err, r.outcome(ctx, s, own.facts, false, nil, nil, err))
+		return errors.Join(err, r.outcome(ctx, s, own.facts, publish.Receipt{}, nil, nil, err))
 	}
 	if _, err := r.custody(ctx, s, approved.Staged().Digest()); err != nil {
 		return err
@@ -144,7 +144,7 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
 		return err
 	}
-	if err := r.outcome(ctx, s, own.facts, true, approved.Ballots(), approved.Refused(), nil); err != nil {
+	if err := r.outcome(ctx, s, own.facts, confirmed.Receipt(), approved.Ballots(), approved.Refused(), nil); err != nil {
 		return err
 	}
 	return showReceipt(s, f, confirmed)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/cmd/internal/report"
+	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging/rule"
 )
 
@@ -147,19 +148,30 @@ func (a actions) summarizeRefusals(err error) error {
 	return a.summarize(func(limit int) []byte { return report.Refusals(refused, limit) })
 }
 
-// outcome is the summary of the job that publishes: what is waited for, or that
-// it is done.
-func (r release) outcome(ctx context.Context, s Streams, run approval.Run, published bool, ballots []approval.Ballot, refused rule.Refusals, err error) error {
+// outcome is the summary of the job that publishes: what is waited for, or what
+// was uploaded.
+func (r release) outcome(ctx context.Context, s Streams, run approval.Run, receipt publish.Receipt,
+	ballots []approval.Ballot, refused rule.Refusals, err error,
+) error {
 	if inActions(s).summary == "" || err != nil && !errors.As(err, new(approval.Waiting)) {
 		return nil
 	}
-	st, err := r.stands(published, ballots, refused, err)
+	st, err := r.stands(len(receipt.Files) > 0, ballots, refused, err)
 	if err != nil {
 		return err
 	}
 	facts, err := r.facts(ctx, s, st, run)
 	if err != nil {
 		return err
+	}
+	changes, err := r.changes(ctx)
+	if err != nil {
+		return err
+	}
+	facts.Changes, facts.Match, facts.Links.Run = &changes, &run.Match, ownPage(s)
+	facts.Served.Time = receipt.Confirmed
+	for _, f := range receipt.Files {
+		facts.Served.Files = append(facts.Served.Files, report.File{Name: f.Name, Digest: f.Digest, Size: f.Size, URL: f.URL})
 	}
 	return inActions(s).summarize(facts.Outcome)
 }

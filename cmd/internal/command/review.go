@@ -65,7 +65,7 @@ are the job's summary too.`,
 			p.match(l.match)
 			p.changes(l.changes)
 			p.rebuilt(again)
-			return r.showStanding(c.Context(), s)
+			return r.showStanding(c.Context(), s, facts.Votes.Beware)
 		},
 	}
 	f.bind(c)
@@ -104,17 +104,10 @@ func (r release) look(ctx context.Context, s Streams) (l looked, err error) {
 }
 
 // unseen are the rules of findings to look at that are not said to be seen. Those
-// of the files are asked for again where votes are counted; an index can say
-// otherwise by then, so that what it says is asked for here alone.
+// of the files and of their source are asked for again where votes are counted; an
+// index can say otherwise by then, so that what it says is asked for here alone.
 func (l looked) unseen(seen []rule.ID) []rule.ID {
-	ids := l.Unseen(seen)
-	for _, f := range slices.Concat(l.changes.Findings, l.match.Findings) {
-		if f.Severity == rule.Look && !slices.Contains(seen, f.Rule) {
-			ids = append(ids, f.Rule)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	return approval.Unseen(slices.Concat(l.Findings(), l.changes.Findings, l.match.Findings), seen)
 }
 
 func (l looked) show(p printer, upload string) {
@@ -220,13 +213,10 @@ func (p printer) notes(notes []approval.Note) {
 	}
 }
 
-// showStanding says where the release stands, and what comes next.
-func (r release) showStanding(ctx context.Context, s Streams) error {
+// showStanding says where the release stands, what comes next, and what is known
+// of its relatives.
+func (r release) showStanding(ctx context.Context, s Streams, before []string) error {
 	st, err := r.standing(ctx, s)
-	if err != nil {
-		return err
-	}
-	before, err := r.relatives(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -288,6 +288,7 @@ func (f Facts) votes() Text {
 		return say("none are needed for a rehearsal")
 	}
 	t := say(fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Votes.Need)).and(f.voters())
+	t = t.and(f.unsaid())
 	if f.Votes.Run == "" {
 		t = t.and(say("; who started the runs may not either, and was not asked here"))
 	}
@@ -299,6 +300,23 @@ func (f Facts) votes() Text {
 	}
 	if f.Review.Voting.Solo {
 		t = t.and(say("; one person builds and approves"))
+	}
+	return t
+}
+
+// unsaid are the things to look at of which an approval says nothing. Votes are
+// refused for what is in the files and in their source; what an index says of
+// earlier releases can be other each time that it is asked.
+func (f Facts) unsaid() (t Text) {
+	found := f.found()
+	for _, b := range f.Votes.By {
+		var rules []string
+		for _, id := range approval.Unseen(found.List, b.Acknowledged) {
+			rules = append(rules, string(id))
+		}
+		if len(rules) > 0 {
+			t = t.and(say("; %s does not say to have seen ", b.By), codes(rules, 4))
+		}
 	}
 	return t
 }

@@ -25,8 +25,8 @@ func (f Facts) Markdown(limit int) []byte {
 	return []byte(m.String())
 }
 
-// Outcome is the summary of a job that publishes: where the votes stand, and what
-// comes of it. It is short, and bounded as [Facts.Markdown] is.
+// Outcome is the summary of a job that publishes: the same head, who decided, and
+// what the index serves. It is bounded as [Facts.Markdown] is.
 func (f Facts) Outcome(limit int) []byte {
 	m := &markdown{limit: limit}
 	h := f.Head()
@@ -35,8 +35,8 @@ func (f Facts) Outcome(limit int) []byte {
 	} else if f.Votes.State == Approved {
 		h.Verdict = Verdict{clearKind, "Approved", say("and not yet published")}
 	}
-	h.Lines = []Line{{"Files", f.files()}, {"Source", f.source()}}
 	m.head(h)
+	m.section("What the index serves", f.servedLines())
 	m.section("Who decides", f.voterLines())
 	return []byte(m.String())
 }
@@ -282,6 +282,17 @@ func (f Facts) unexplainedLines() (lines []string) {
 func (f Facts) fileLines() (lines []string) {
 	for _, file := range f.Review.Files {
 		lines = append(lines, "- "+codeSpan(file.Name)+", "+size(file.Size)+"<br>"+codeSpan(file.Digest.String()))
+	}
+	return lines
+}
+
+func (f Facts) servedLines() (lines []string) {
+	if len(f.Served.Files) > 0 {
+		lines = append(lines, "Each file was downloaded at "+utc(f.Served.Time)+" and is, byte for byte, what was approved.", "")
+	}
+	for _, file := range f.Served.Files {
+		served := Text{{Text: file.Name, Code: true, URL: secure(file.URL)}}
+		lines = append(lines, "- "+served.markdown()+", "+size(file.Size)+"<br>"+codeSpan(file.Digest.String()))
 	}
 	return lines
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/distgate/distgate/staging/rule"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -35,6 +37,22 @@ func TestSummaryBegins(t *testing.T) {
 		}
 		if diff := cmp.Diff(string(want), got); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
+// The job that publishes has the same head, and what the index serves.
+func TestTheSummaryOfWhatWasPublished(t *testing.T) {
+	facts := samples(t)["published"]
+	facts.find(71, rule.Finding{Rule: rule.NewDependency, Severity: rule.Look, What: "new: gadgett"})
+	got := string(facts.Outcome(1 << 20))
+	head, _, _ := strings.Cut(string(facts.Markdown(1<<20)), "\n### ")
+	for _, want := range []string{
+		head, "`seberg@example.org` does not say to have seen `new-dependency`", "### What the index serves",
+		"Each file was downloaded at 2026-01-31 12:00 UTC", "](<https://files.pythonhosted.org/packages/numpy-2.4.2.tar.gz>), ",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("want %s\nin %s", want, got)
 		}
 	}
 }

@@ -37,9 +37,25 @@ type Facts struct {
 	Changes *approval.Changes // nil where nothing was compared
 	Rebuild *approval.Rebuild // nil where there is no second build
 
-	Votes Votes
-	Time  time.Time // of looking
-	Links Links
+	Votes  Votes
+	Served Served
+	Time   time.Time // of looking
+	Links  Links
+}
+
+// Served is what the index served once the release was uploaded: each file was
+// downloaded and compared. It is zero before that.
+type Served struct {
+	Files []File
+	Time  time.Time // of comparing
+}
+
+// File is one file as the index served it.
+type File struct {
+	Name   string
+	Digest dist.Digest
+	Size   int64
+	URL    string
 }
 
 // Votes are where the release stands.

@@ -234,6 +234,11 @@ func samples(t testing.TB) map[string]Facts {
 	rehearsal.Review.Index, rehearsal.Votes.State, rehearsal.Votes.Need, rehearsal.Review.Voting.Need = "testpypi", Approved, 0, 0
 	published := looked(t)
 	published.Votes.State, published.Votes.By = Published, []approval.Ballot{{By: "seberg@example.org", GitHub: 2, Expires: noon.Add(time.Hour)}}
+	published.Served.Time = noon
+	for _, file := range published.Review.Files {
+		published.Served.Files = append(published.Served.Files, File{Name: file.Name, Digest: file.Digest, Size: file.Size,
+			URL: "https://files.pythonhosted.org/packages/" + file.Name})
+	}
 	return map[string]Facts{"numpy": numpy(t), "looked": looked(t), "look": look, "rehearsal": rehearsal, "tampered": tampered(t), "hostile": hostile(t), "tiny": small,
 		"refused": refused, "published": published}
 }
