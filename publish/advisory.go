@@ -12,7 +12,7 @@ import (
 type Advisory struct {
 	SchemaVersion string        `json:"schema_version"`
 	ID            string        `json:"id"`
-	Modified      time.Time     `json:"modified"`
+	Modified      time.Time     `json:"modified"` // UTC, which OSV wants
 	Published     time.Time     `json:"published"`
 	Summary       string        `json:"summary"`
 	Details       string        `json:"details"`
@@ -44,7 +44,7 @@ func (w Withdrawn) Advisory(project string) Advisory {
 		details += fmt.Sprintf("\n\nUse %s instead.", w.Instead)
 	}
 	return Advisory{SchemaVersion: "1.6.0", ID: "PYSEC-0000-" + project + "-" + version,
-		Modified: w.Since, Published: w.Since,
+		Modified: w.Since.UTC(), Published: w.Since.UTC(),
 		Summary: fmt.Sprintf("%s %s was withdrawn", project, version), Details: details,
 		Affected: []osvAffected{{Package: osvPackage{"PyPI", project, "pkg:pypi/" + url.PathEscape(project)},
 			Versions: []string{version}}},
