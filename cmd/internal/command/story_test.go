@@ -44,7 +44,7 @@ func systemAt(later string) Streams {
 // TestStories plays testdata/*.txtar: what users do, and what attackers try.
 func TestStories(t *testing.T) {
 	if os.Getenv("DISTGATE_PEERS") == "required" {
-		for _, peer := range []string{"ssh-keygen", "python3", "docker-registry", "act"} {
+		for _, peer := range []string{"ssh-keygen", "python3", "docker-registry", "act", "prlimit", "setpriv"} {
 			if _, err := exec.LookPath(peer); err != nil {
 				t.Fatal(err)
 			}
