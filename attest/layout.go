@@ -31,6 +31,8 @@ type Step struct {
 	Name      string                 `json:"name"`
 	Materials map[string]dist.Digest `json:"materials"`
 	Products  map[string]dist.Digest `json:"products"`
+
+	bundle dist.Digest // that attests it, of a further step
 }
 
 // Layout says which steps a release takes, and what may pass between them: an
@@ -215,8 +217,15 @@ func (l Layout) Verify(steps []Step) error {
 	if len(l.layout.Steps) == 0 {
 		return errors.New("a layout that was never read")
 	}
-	links, items := map[string]intoto.Metadata{}, []any{}
+	links, items, attests := map[string]intoto.Metadata{}, []any{}, map[dist.Digest]string{}
 	for _, s := range steps {
+		if other := attests[s.bundle]; other != "" {
+			return rule.Refusals{{File: l.file, Rule: rule.LayoutStep, Want: "a bundle of its own for step " + s.Name,
+				Got: "that of step " + other, Hint: "name the bundle that attests it with --step " + s.Name + "=FILE"}}
+		}
+		if !s.bundle.IsZero() {
+			attests[s.bundle] = s.Name
+		}
 		links[s.Name] = &intoto.Metablock{Signed: intoto.Link{Type: "link", Name: s.Name,
 			Materials: hashed(s.Materials), Products: hashed(s.Products)}}
 	}
@@ -284,7 +293,7 @@ func (v *Verifier) AttestedStep(name, workflow, commit string, b Bundle, p Polic
 	if err != nil {
 		return Step{}, err
 	}
-	s := Step{Name: name, Materials: maps.Clone(products), Products: products}
+	s := Step{Name: name, Materials: maps.Clone(products), Products: products, bundle: b.digest}
 	switch b.statement.PredicateType {
 	case LinkV03:
 		s.Materials, err = linkMaterials(b.file, name, b.statement.Predicate)
