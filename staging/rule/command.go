@@ -11,6 +11,7 @@ const (
 	VersionAsked  ID = "version-asked"
 	OntoPublished ID = "onto-published"
 	OntoReplaced  ID = "onto-replaced"
+	AuditRecord   ID = "audit-record"
 )
 
 var commandStories = map[ID]string{
@@ -30,6 +31,11 @@ together, so that it is voted for as a whole.`,
 	OntoReplaced: `A run that is to add files has another file under the name of a published one. An index takes
 a file name once, so the release would be two: what users have, and what was approved. Leave the file out of the
 run, or release another version.`,
+	AuditRecord: `The policy requires something of the repository that a job's token cannot see, and so believes
+an audit by a person of its list who can. That one counts only as it was signed, for this repository, for
+distgate.toml as it is now, and not for long: what was locked last year may be open today. One that does not
+count is as bad as none, since whoever wants a gate to look locked would leave an old one there. An
+administrator runs distgate audit --sign KEY again, and brings audit.json and audit.json.sig to the branch.`,
 	FileThere: `Where a staged file would be written, there is a file of that name with other bytes. It is
 not written over: it could be all that somebody has of it, and whoever tries it must know which of the two
 it was. Move it out of the way, or have the files written to another folder.`,

@@ -19,6 +19,7 @@ const (
 var accessRules = []Rule{
 	{
 		ID:    "few-admins",
+		Admin: true,
 		Title: "few people are administrators",
 		Why:   "An administrator can take every rule away. Each account more is one more that can be stolen.",
 		Looks: InRepository,
@@ -29,6 +30,7 @@ var accessRules = []Rule{
 	},
 	{
 		ID:    "few-writers",
+		Admin: true,
 		Title: "few people can write to the repository that releases",
 		Why: "Whoever can write can start a release. numpy moved its releases into a repository of their own for this, where five people can " +
 			"write and not thirty.",
@@ -40,6 +42,7 @@ var accessRules = []Rule{
 	},
 	{
 		ID:    "second-factor-required",
+		Admin: true,
 		Title: "the organisation demands a second factor of everybody",
 		Why:   "A password alone is phished or guessed. Most of the incidents of 2025 began with one account.",
 		Looks: InOrganisation,
@@ -61,6 +64,7 @@ var accessRules = []Rule{
 	},
 	{
 		ID:    "no-index-tokens",
+		Admin: true,
 		Title: "no secret holds a token of a package index",
 		Why: "A token works from anywhere, for whoever has it. LiteLLM and Telnyx (2026), Ultralytics (2024) and hundreds of smaller ones " +
 			"were uploads with a token out of a secret.",
@@ -77,6 +81,7 @@ var accessRules = []Rule{
 	},
 	{
 		ID:    "no-repository-secrets",
+		Admin: true,
 		Title: "secrets are the environments', and no others",
 		Why:   "A secret of the repository or of its organisation is there for a workflow on any branch (GhostAction, 2025).",
 		Looks: InRepository,
@@ -87,6 +92,7 @@ var accessRules = []Rule{
 	},
 	{
 		ID:    "no-writing-keys",
+		Admin: true,
 		Title: "no deploy key can write",
 		Why:   "A deploy key has no owner, no second factor and no end, and rulesets let keys through where they are asked to.",
 		Looks: InRepository,
@@ -103,6 +109,7 @@ var accessRules = []Rule{
 	},
 	{
 		ID:    "few-apps",
+		Admin: true,
 		Title: "no app can write to every repository",
 		Why:   "An app's key is one secret for all repositories that it is installed in. Trivy's thief came by a bot that could do more than its work.",
 		Looks: InOrganisation,

@@ -19,6 +19,7 @@ func plural(n int, noun string) string {
 var actionsRules = []Rule{
 	{
 		ID:    "actions-require-pins",
+		Admin: true,
 		Title: "GitHub refuses to run an action that is not pinned, also within other actions",
 		Why: "A workflow that pins every action still runs what those actions use, by whatever name they use it. The tag of " +
 			"reviewdog's action that tj-actions used was moved first (2025). Only GitHub's own setting reaches there.",
@@ -35,6 +36,7 @@ var actionsRules = []Rule{
 	},
 	{
 		ID:    "actions-allowed",
+		Admin: true,
 		Title: "only listed actions may run",
 		Why:   "An action that nobody listed is one that nobody looked at. numpy lists those that its release repository may use.",
 		Looks: InRepository,
@@ -47,6 +49,7 @@ var actionsRules = []Rule{
 	},
 	{
 		ID:    "default-token-reads",
+		Admin: true,
 		Title: "a job's token can only read where nobody says more",
 		Why: "A workflow without permissions gets the default. Where that is write, one forgotten line lets every step change the " +
 			"source, the releases and the workflows.",
@@ -60,6 +63,7 @@ var actionsRules = []Rule{
 	},
 	{
 		ID:    "fork-approval",
+		Admin: true,
 		Title: "no workflow runs on a stranger's pull request before somebody allows it",
 		Why: "The default asks once: who had a spelling mistake corrected may run workflows from then on. That is how the PyTorch " +
 			"runners were reached (January 2024).",
@@ -72,6 +76,7 @@ var actionsRules = []Rule{
 	},
 	{
 		ID:    "no-registered-runners",
+		Admin: true,
 		Title: "no machine of one's own is registered",
 		Why: "A registered machine takes any job that asks for its labels, from any branch, and keeps what the job leaves " +
 			"(PyTorch, January 2024).",

@@ -78,6 +78,7 @@ type Rule struct {
 	Looks  Place    `json:"looks"`
 	Theirs []string `json:"theirs,omitempty"` // "zizmor unpinned-uses", "actionlint expression"
 	Fix    string   `json:"fix"`
+	Admin  bool     `json:"admin,omitempty"` // it takes an administrator's token to see all that it looks at
 
 	judge func(Facts) judgement // nil: a question for a person
 }

@@ -47,8 +47,11 @@ func (d *Day) UnmarshalText(text []byte) (err error) {
 }
 
 // ended tells whether the day is over.
-func (d Day) ended(now time.Time) bool {
-	return !now.Before(time.Date(d.Year, time.Month(d.Month), d.Date+1, 0, 0, 0, 0, time.UTC))
+func (d Day) ended(now time.Time) bool { return !now.Before(d.end()) }
+
+// end is the first moment after the day.
+func (d Day) end() time.Time {
+	return time.Date(d.Year, time.Month(d.Month), d.Date+1, 0, 0, 0, 0, time.UTC)
 }
 
 // Waived is a place that a waiver lets be.
@@ -150,13 +153,18 @@ func (a Answer) refusals() (no rule.Refusals) {
 }
 
 func (a Answer) gap() string {
-	text := string(a.Rule.ID)
-	for i, g := range a.Gaps {
-		if i == 0 {
-			text += " (" + g.Text() + ")"
-		}
+	if why := a.Unseen(); why != "" {
+		return string(a.Rule.ID) + " (" + why + ")"
 	}
-	return text
+	return string(a.Rule.ID)
+}
+
+// Unseen is the first thing that could not be seen, in words.
+func (a Answer) Unseen() string {
+	if len(a.Gaps) == 0 {
+		return ""
+	}
+	return a.Gaps[0].Text()
 }
 
 // Place is where the spot is, as "path:line".

@@ -18,7 +18,7 @@ func onDay(t *testing.T, text string) time.Time {
 }
 
 func TestCheck(t *testing.T) {
-	loose := Judge(Facts{Files: read(t, tree{releaseYML: inRelease(stepsOf("- uses: acme/a@v1", "- uses: acme/b@v1", attest, upload))})})
+	loose := Judge(Facts{Files: read(t, tree{releaseYML: inRelease(stepsOf("- uses: acme/a@v1", "- uses: acme/b@v1", signIt, upload))})})
 	unseen := Judge(Facts{Files: read(t, tree{releaseYML: "on: ["})})
 	until := Day{2026, 11, 30}
 	waivers := []Waiver{{Rule: "unpinned-uses", Where: "acme/a@v1", Reason: "no release yet", Until: until},

@@ -28,6 +28,7 @@ const minCooldown = 7
 var dependencyRules = []Rule{
 	{
 		ID:    "dependencies-updated",
+		Admin: true,
 		Title: "pins are kept up to date, and known vulnerabilities are told",
 		Why:   "A pin that nobody moves keeps the flaws of its day. Where a machine proposes the change, pins are no work.",
 		Looks: InRepository,

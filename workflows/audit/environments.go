@@ -69,11 +69,12 @@ func (f Facts) publishingIn() (names []string) {
 	return names
 }
 
-// namedBy are the environments that jobs name, as far as it is written down.
+// namedBy are the environments that jobs of the repository name, as far as it is
+// written down.
 func (f Facts) namedBy(have func(*job) bool) (names []string) {
 	for _, file := range f.Files.all {
 		for _, j := range file.jobs {
-			if j.ast == nil || j.ast.Environment == nil || j.ast.Environment.Name == nil || !have(j) {
+			if file.elsewhere || j.ast == nil || j.ast.Environment == nil || j.ast.Environment.Name == nil || !have(j) {
 				continue
 			}
 			values, _ := j.values(j.ast.Environment.Name)

@@ -69,7 +69,7 @@ func readBranches(ctx context.Context, c *workflows.Client, r workflows.Reposito
 			files.gaps = append(files.gaps, Gap{What: "branch " + b.Name + ": " + err.Error(), Needs: "contents: read"})
 			continue
 		}
-		files.add(other, b.Name)
+		files.add(other, "on "+b.Name)
 	}
 	return files, nil
 }
@@ -82,20 +82,21 @@ func readAt(ctx context.Context, c *workflows.Client, repository, commit string,
 	return Read(ctx, tree, release)
 }
 
-// add takes in the files of a branch that are not the same already.
-func (f *Files) add(other Files, branch string) {
+// add takes in the files of another commit that are not the same already, as
+// "on BRANCH" or "of OWNER/NAME at COMMIT".
+func (f *Files) add(other Files, where string) {
 	for _, file := range other.all {
-		if same := f.byKey[file.path]; same != nil && slices.Equal(same.lines, file.lines) {
+		if same := f.byKey[file.path]; same != nil && slices.Equal(same.lines, file.lines) && (same.release || !file.release) {
 			continue
 		}
-		file.path += " on " + branch
+		file.path += " " + where
 		for i := range file.gaps {
 			file.gaps[i].File = file.path
 		}
 		f.all = append(f.all, file)
 	}
 	for _, gap := range other.gaps {
-		gap.What = "branch " + branch + ": " + gap.What
+		gap.What = where + ": " + gap.What
 		f.gaps = append(f.gaps, gap)
 	}
 }

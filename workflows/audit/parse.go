@@ -23,6 +23,8 @@ type file struct {
 	env     []text               // among them those of its variables
 	gaps    []Gap                // what was not understood
 	release bool                 // the release runs it
+
+	elsewhere bool // it is of another repository than the one whose settings are judged
 }
 
 // job is a job with its steps.

@@ -32,6 +32,7 @@ type Tree interface {
 // Release says where the release graph begins.
 type Release struct {
 	Workflows []string // paths, as the policy has them; none: see the package
+	Alone     bool     // nothing is read but those, with what they call
 }
 
 // Files are the workflow files of a repository with what they call. The zero
@@ -50,17 +51,13 @@ type Files struct {
 // they use. What cannot be read or understood is kept as such: an error is one
 // of the tree as a whole.
 func Read(ctx context.Context, tree Tree, release Release) (Files, error) {
-	names, err := tree.List(ctx, workflowDir)
+	begin, err := release.files(ctx, tree)
 	if err != nil {
 		return Files{}, err
 	}
 	r := reader{tree: tree, files: Files{read: true, named: len(release.Workflows) > 0, byKey: map[string]*file{}}}
-	slices.Sort(names)
-	for _, name := range names {
-		if ext := path.Ext(name); ext != ".yml" && ext != ".yaml" {
-			continue
-		}
-		if _, err := r.load(ctx, workflowDir+"/"+name, parseWorkflow); err != nil {
+	for _, at := range begin {
+		if _, err := r.load(ctx, at, parseWorkflow); err != nil {
 			return Files{}, err
 		}
 	}
@@ -78,6 +75,21 @@ func Read(ctx context.Context, tree Tree, release Release) (Files, error) {
 	r.files.mark(release.Workflows)
 	r.files.updates = readUpdates(ctx, tree)
 	return r.files, nil
+}
+
+// files are the workflow files that reading begins with.
+func (r Release) files(ctx context.Context, tree Tree) (all []string, err error) {
+	if r.Alone {
+		return r.Workflows, nil
+	}
+	names, err := tree.List(ctx, workflowDir)
+	slices.Sort(names)
+	for _, name := range names {
+		if ext := path.Ext(name); ext == ".yml" || ext == ".yaml" {
+			all = append(all, workflowDir+"/"+name)
+		}
+	}
+	return all, err
 }
 
 // reader reads each file once.

@@ -11,6 +11,7 @@ import (
 var refRules = []Rule{
 	{
 		ID:    "branch-protected",
+		Admin: true,
 		Title: "a release branch changes only by pull requests, and is never rewritten",
 		Why: "What is on the branch is what is released. GhostAction (2025) pushed workflows straight to it, with hijacked accounts, in " +
 			"817 repositories.",
@@ -20,14 +21,17 @@ var refRules = []Rule{
 	},
 	{
 		ID:    "linear-history",
+		Admin: true,
 		Title: "the history of the release branch is linear",
 		Why:   "A line of commits can be read from the last release to this one. What a merge brings in from the side is easily overlooked.",
 		Looks: InRuleset,
 		Fix:   "Add \"Require linear history\" to the ruleset of the release branches.",
-		judge: setting("rules of the default branch", func(s workflows.Settings) workflows.Seen[[]string] { return s.BranchRules },
-			func(f Facts, types []string) []Spot {
-				return found(!slices.Contains(types, "required_linear_history") && !f.Settings.Protection.Value.LinearHistory, "merges are allowed")
-			}),
+		judge: func(f Facts) judgement {
+			return f.orProtected(setting("rules of the default branch", func(s workflows.Settings) workflows.Seen[[]string] { return s.BranchRules },
+				func(f Facts, types []string) []Spot {
+					return found(!slices.Contains(types, "required_linear_history") && !f.Settings.Protection.Value.LinearHistory, "merges are allowed")
+				})(f))
+		},
 	},
 	{
 		ID:    "branch-names",
@@ -79,6 +83,7 @@ var refRules = []Rule{
 	},
 	{
 		ID:    "no-bypass",
+		Admin: true,
 		Title: "nobody is above the rulesets",
 		Why: "A bypass is for the day on which it is needed, and for the thief on every other. With none, an administrator has to change the " +
 			"ruleset first, and that is logged.",
@@ -88,6 +93,7 @@ var refRules = []Rule{
 	},
 	{
 		ID:    "immutable-releases",
+		Admin: true,
 		Title: "what is published as a release cannot be changed",
 		Why: "The assets of a release could be exchanged later, under the same name, for those who download them from there. numpy's " +
 			"releases are immutable.",
@@ -122,10 +128,7 @@ func judgeBranches(f Facts) judgement {
 			}
 			return spots
 		})(f)
-	if len(j.spots) > 0 && !old.Known() { // it may be protected in the old way
-		j = judgement{gaps: []Gap{unseen("branch protection of "+f.Settings.Branch, old.Gap, old.Needs)}}
-	}
-	return both(j, rulesets(func(f Facts, all []workflows.Ruleset) (spots []Spot) {
+	return both(f.orProtected(j), rulesets(func(f Facts, all []workflows.Ruleset) (spots []Spot) {
 		for _, ref := range f.Refs {
 			name, branch := strings.CutPrefix(ref, "refs/heads/")
 			if !branch || name == f.Settings.Branch {
@@ -140,6 +143,15 @@ func judgeBranches(f Facts) judgement {
 		}
 		return spots
 	})(f))
+}
+
+// orProtected is what rulesets say of the default branch, or that it is not known:
+// what they lack the protection of the old kind may have, which not everybody sees.
+func (f Facts) orProtected(j judgement) judgement {
+	if old := f.Settings.Protection; len(j.spots) > 0 && !old.Known() {
+		return judgement{gaps: []Gap{unseen("branch protection of "+f.Settings.Branch, old.Gap, old.Needs)}}
+	}
+	return j
 }
 
 // judgeBypass looks who is above the active rulesets. Who may not see the list

@@ -76,7 +76,7 @@ func stepsOf(lines ...string) string {
 const commit = "0123456789abcdef0123456789abcdef01234567"
 
 var (
-	attest   = "- uses: actions/attest@" + commit
+	signIt   = "- uses: actions/attest@" + commit
 	upload   = "- uses: pypa/gh-action-pypi-publish@" + commit
 	checkOut = "- uses: actions/checkout@" + commit
 	download = "- uses: actions/download-artifact@" + commit
@@ -89,14 +89,14 @@ func TestRulesOfOurOwn(t *testing.T) {
 		job  string
 		want []string
 	}{
-		{"attest-beside-code", stepsOf(download, attest), []string{"holds"}},
+		{"attest-beside-code", stepsOf(download, signIt), []string{"holds"}},
 		{"attest-beside-code", stepsOf("- run: echo hello"), []string{"does not apply"}},
-		{"attest-beside-code", stepsOf(checkOut, "- run: python -m build", attest), []string{"broken", "release.yml:8"}},
-		{"attest-beside-code", stepsOf(checkOut, "- run: some-tool", attest), []string{"broken", "release.yml:8"}},
-		{"attest-beside-code", stepsOf(checkOut, "- run: ls dist # make", attest), []string{"holds"}},
-		{"attest-beside-code", stepsOf(download, "- run: |", "    ls dist", "    FOO=1 sudo pip \\", "      install x", attest), []string{"broken", "release.yml:10"}},
-		{"attest-beside-code", stepsOf(download, "- run: echo hi && ./dist/tool", attest), []string{"broken", "release.yml:8"}},
-		{"attest-beside-code", stepsOf("- uses: pypa/cibuildwheel@"+commit, attest), []string{"broken", "release.yml:7"}},
+		{"attest-beside-code", stepsOf(checkOut, "- run: python -m build", signIt), []string{"broken", "release.yml:8"}},
+		{"attest-beside-code", stepsOf(checkOut, "- run: some-tool", signIt), []string{"broken", "release.yml:8"}},
+		{"attest-beside-code", stepsOf(checkOut, "- run: ls dist # make", signIt), []string{"holds"}},
+		{"attest-beside-code", stepsOf(download, "- run: |", "    ls dist", "    FOO=1 sudo pip \\", "      install x", signIt), []string{"broken", "release.yml:10"}},
+		{"attest-beside-code", stepsOf(download, "- run: echo hi && ./dist/tool", signIt), []string{"broken", "release.yml:8"}},
+		{"attest-beside-code", stepsOf("- uses: pypa/cibuildwheel@"+commit, signIt), []string{"broken", "release.yml:7"}},
 
 		{"publish-does-more", stepsOf(download, upload), []string{"holds"}},
 		{"publish-does-more", stepsOf(download, "- run: ls -l dist; rm -r dist/*wasm*", upload), []string{"holds"}},
@@ -116,7 +116,7 @@ func TestRulesOfOurOwn(t *testing.T) {
 		{"use-trusted-publishing", "    env: {TWINE_PASSWORD: '${{ secrets.T }}'}\n" + stepsOf("- run: twine upload dist/*"), []string{"broken", "release.yml:8"}},
 		{"use-trusted-publishing", stepsOf("- run: uv publish --token x"), []string{"broken", "release.yml:7"}},
 
-		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf(attest), []string{"holds"}},
+		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf(signIt), []string{"holds"}},
 		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", "    permissions: write-all\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
 
@@ -235,7 +235,7 @@ func TestGraphsThatGrow(t *testing.T) {
 // and at what calls that.
 func TestReleaseGraphIsFound(t *testing.T) {
 	files := tree{
-		".github/workflows/sign.yml": "on: workflow_call\njobs:\n  s:\n    runs-on: ubuntu-24.04\n    permissions: {id-token: write}\n" + stepsOf(attest),
+		".github/workflows/sign.yml": "on: workflow_call\njobs:\n  s:\n    runs-on: ubuntu-24.04\n    permissions: {id-token: write}\n" + stepsOf(signIt),
 		releaseYML: "on: push\njobs:\n  b:\n    runs-on: ubuntu-24.04\n" + stepsOf("- uses: actions/cache@"+commit) +
 			"  s:\n    uses: ./.github/workflows/sign.yml\n",
 		".github/workflows/test.yml": inRelease(stepsOf("- uses: actions/cache@" + commit)),

@@ -20,7 +20,8 @@ import (
 type auditing struct {
 	policy, checkout, format, baseline string
 	settings                           string // a folder to write settings to
-	check, fixes, write                bool
+	check, fixes, write, record        bool
+	key                                string // that signs the record
 	repository                         string // "owner/name", "" is the policy's
 }
 
@@ -41,6 +42,7 @@ in the policy's [audit] require must hold.
     distgate audit --baseline before.json         what changed since then first
     distgate audit --checkout . --fix             what can be changed safely, as a diff
     distgate audit --settings DIR                 settings, ready for an administrator
+    distgate audit --sign ~/.ssh/id_ed25519       audit.json and audit.json.sig, for the gate
 
 GitHub is asked with GITHUB_TOKEN; an administrator's sees the most. Without one
 there is only what everybody may see. The policy is the file here, or else the one
@@ -55,6 +57,8 @@ on the repository's default branch.`,
 				return f.fix(c.Context(), s)
 			case f.settings != "":
 				return f.ready(c.Context(), s)
+			case f.record || f.key != "":
+				return f.sign(c.Context(), s)
 			}
 			return runAudit(c.Context(), s, f)
 		},
@@ -66,6 +70,9 @@ on the repository's default branch.`,
 	c.Flags().BoolVar(&f.fixes, "fix", false, "show as a diff what can be changed safely: pins, permissions, credentials of checkout")
 	c.Flags().BoolVar(&f.write, "write", false, "with --fix: write the files, and not the diff alone")
 	c.Flags().StringVar(&f.settings, "settings", "", "write rulesets, environments and Actions settings into this `DIR`, with the commands that apply them")
+	c.Flags().StringVar(&f.key, "sign", "", "keep what holds of the settings, signed with this OpenSSH private key `FILE`, as "+auditFile+
+		" and "+auditSignature)
+	c.Flags().BoolVar(&f.record, "record", false, "keep "+auditFile+" alone, to be signed with ssh-keygen")
 	c.Flags().StringVar(&f.baseline, "baseline", "", "an earlier audit, a `FILE` of --format json, to compare with")
 	return c
 }

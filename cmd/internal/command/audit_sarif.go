@@ -105,7 +105,8 @@ func (a audited) sarifResults(answer audit.Answer) (results []sarifResult) {
 
 func sarifAt(file string, line, column int) []sarifLocation {
 	var at sarifPhysical
-	file, _, _ = strings.Cut(file, " on ") // of another branch
+	file, _, _ = strings.Cut(file, " on ") // another branch
+	file, _, _ = strings.Cut(file, " of ") // another repository
 	at.Artifact.URI = (&url.URL{Path: file}).EscapedPath()
 	if file == "" {
 		at.Artifact.URI = settingsFile

@@ -34,6 +34,9 @@ func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, 
 	if err != nil {
 		return staged, old, err
 	}
+	if err := p.guardBuilt(ctx, s, verdict); err != nil {
+		return staged, old, err
+	}
 	if staged, err = staging.StageFrom(ctx, store, must, verdict, origin); err != nil {
 		return staged, old, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/distgate/distgate/staging/rule"
 	"github.com/distgate/distgate/workflows/audit"
@@ -19,6 +20,7 @@ type auditTable struct {
 	Require []string     `toml:"require"` // rules of the audit; without the table, those that break the gate
 	Admins  int          `toml:"admins"`  // at most
 	Writers int          `toml:"writers"` // at most, administrators among them
+	MaxAge  string       `toml:"max-age"` // of an audit record, where a rule needs one
 	Waive   []waiveTable `toml:"waive"`
 }
 
@@ -49,6 +51,48 @@ func (t auditTable) demand(file string) (audit.Demand, error) {
 	}
 	return d, d.Check()
 }
+
+// wantsAudit tells whether a release must keep rules of the audit to go on. Where
+// the policy says nothing of them, it need not.
+func (p policy) wantsAudit() bool { return p.table.Audit.Require != nil }
+
+// checkAudit judges the table, where a release must keep it.
+func (p policy) checkAudit() error {
+	if !p.wantsAudit() {
+		return nil
+	}
+	demand, err := p.table.Audit.demand(p.file)
+	if err != nil {
+		return err
+	}
+	age, err := p.auditAge()
+	if err != nil {
+		return err
+	}
+	for _, r := range demand.NeedsRecord() {
+		switch {
+		case age == 0:
+			return p.refuse("audit.max-age", fmt.Sprintf(`how old an audit may be, as "720h": no job's token shows %s`, r.ID), "")
+		case p.table.Approval.Signers == "":
+			return p.refuse("approval.signers", fmt.Sprintf("an allowed_signers file: an audit is signed, and no job's token shows %s", r.ID), "")
+		}
+	}
+	return nil
+}
+
+// auditAge is how old an audit record may be; 0 where none counts.
+func (p policy) auditAge() (time.Duration, error) {
+	if p.table.Audit.MaxAge == "" {
+		return 0, nil
+	}
+	age, err := time.ParseDuration(p.table.Audit.MaxAge)
+	if err != nil || age <= 0 || age > maxAuditAge {
+		return 0, p.refuse("audit.max-age", `how old an audit may be, as "720h", at most a year`, p.table.Audit.MaxAge)
+	}
+	return age, nil
+}
+
+const maxAuditAge = 366 * 24 * time.Hour
 
 // auditPolicy reads of a policy what an audit needs. It asks nobody for roots,
 // since nothing is verified by them. Where there is no file, and none was named,

@@ -74,8 +74,11 @@ func (r release) preflight(ctx context.Context, s Streams, f shared) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.ownRun(ctx, s, token)
-	return err
+	own, err := r.ownRun(ctx, s, token)
+	if err != nil {
+		return err
+	}
+	return r.guarded(ctx, s, own)
 }
 
 // preflight shows each row, and each claim beside what the index does with it.
@@ -111,6 +114,9 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	}
 	own, err := r.ownRun(ctx, s, token)
 	if err != nil {
+		return err
+	}
+	if err := r.guarded(ctx, s, own); err != nil {
 		return err
 	}
 	if own.facts.Match, err = r.explained(ctx, s); err != nil {

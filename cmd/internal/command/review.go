@@ -50,7 +50,7 @@ are the job's summary too.`,
 			if err != nil {
 				return err
 			}
-			all := reviewed{l.Review, l.changes, l.match, again}
+			all := reviewed{l.Review, l.changes, l.match, again, l.audit}
 			facts, err := r.report(c.Context(), s, html, all)
 			if err != nil {
 				return err
@@ -63,6 +63,7 @@ are the job's summary too.`,
 			p.review(l.Review, r.policy.address(r.index).Upload)
 			p.inside(facts)
 			p.match(l.match)
+			p.auditOf(l.audit)
 			p.changes(l.changes)
 			p.rebuilt(again)
 			return r.showStanding(c.Context(), s, facts.Votes.Beware)
@@ -82,6 +83,7 @@ type reviewed struct {
 	Changes approval.Changes  `json:"changes"`
 	Match   approval.Match    `json:"match"`
 	Rebuild *approval.Rebuild `json:"rebuild,omitempty"`
+	Audit   *approval.Audited `json:"audit,omitempty"`
 }
 
 // looked is what a person is shown before voting: the facts of the release, and
@@ -90,6 +92,7 @@ type looked struct {
 	approval.Review
 	changes approval.Changes
 	match   approval.Match
+	audit   *approval.Audited // nil where the policy requires nothing of the repository
 }
 
 func (r release) look(ctx context.Context, s Streams) (l looked, err error) {
@@ -99,7 +102,10 @@ func (r release) look(ctx context.Context, s Streams) (l looked, err error) {
 	if l.changes, err = r.changes(ctx); err != nil {
 		return l, err
 	}
-	l.match, err = r.match(ctx, s)
+	if l.match, err = r.match(ctx, s); err != nil {
+		return l, err
+	}
+	l.audit, err = r.audited(ctx, s)
 	return l, err
 }
 
@@ -113,6 +119,7 @@ func (l looked) unseen(seen []rule.ID) []rule.ID {
 func (l looked) show(p printer, upload string) {
 	p.review(l.Review, upload)
 	p.match(l.match)
+	p.auditOf(l.audit)
 	p.changes(l.changes)
 }
 

@@ -118,7 +118,7 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 	if len(from.runs) > 0 {
 		staged, old, err = p.stageRuns(ctx, s, store, must, verifier, from)
 	} else {
-		staged, err = stageFolder(ctx, s, store, must, verifier, from.dirs[0])
+		staged, err = p.stageFolder(ctx, s, store, must, verifier, from.dirs[0])
 	}
 	if err == nil {
 		err = from.mustBe(staged.Manifest())
@@ -133,7 +133,7 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 	return showStaged(s, f, staged, old)
 }
 
-func stageFolder(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, dir string) (staging.Staged, error) {
+func (p policy) stageFolder(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, dir string) (staging.Staged, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return staging.Staged{}, err
 	} else if !info.IsDir() {
@@ -156,6 +156,9 @@ func stageFolder(ctx context.Context, s Streams, store *staging.Store, must stag
 	}
 	verdict, err := v.Verify(ctx, must.Build, candidates)
 	if err != nil {
+		return staging.Staged{}, err
+	}
+	if err := p.guardBuilt(ctx, s, verdict); err != nil {
 		return staging.Staged{}, err
 	}
 	staged, err := staging.Stage(ctx, store, must, verdict)

@@ -63,6 +63,8 @@ func (f Facts) verdict() Verdict {
 		Verdict
 	}{
 		{f.Votes.State == Refused, Verdict{refusedKind, "Refused", f.refusal()}},
+		{f.broken() > 0 && f.Votes.State != Published, Verdict{refusedKind, "Refused",
+			say(count(f.broken(), "rule") + " broken that the policy requires of the repository")}},
 		{refuse > 0, Verdict{refusedKind, "Refused", say(count(refuse, "finding") + " against it")}},
 		{f.Votes.State == Undecided, Verdict{lookKind, "Undecided", quote(f.Votes.Error)}},
 		{f.Votes.State == Published, Verdict{clearKind, "Published", say("approved, uploaded and compared with what the index serves")}},
@@ -89,6 +91,7 @@ func (f Facts) missing() (said []string) {
 		{f.Changes != nil && len(f.Changes.Gaps) > 0, "not all changes since the last release are known"},
 		{!f.matched(), "the files were not compared with the source"},
 		{f.matched() && len(f.Match.Gaps) > 0, "not all files were compared with the source"},
+		{f.Audit != nil && len(f.Audit.Unseen) > 0, "not all was seen that the policy requires of the repository"},
 	} {
 		if row.when {
 			said = append(said, row.text)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/attest"
@@ -265,7 +266,40 @@ func (f findings) worst() (rules []string) {
 	return rules
 }
 
-func (f Facts) policy() Text {
+func (f Facts) policy() Text { return f.changedPolicy().and(f.audited()) }
+
+// audited is how the repository stands to what the policy requires of it.
+func (f Facts) audited() (t Text) {
+	a := f.Audit
+	if a == nil {
+		return nil
+	}
+	t = say(fmt.Sprintf("; %d of %s that it requires of %%s hold", a.Hold, count(a.Required, "rule")), a.Repository)
+	if len(a.Broken) > 0 {
+		t = t.and(say(", broken: "), codes(a.Broken, 4))
+	}
+	if len(a.Unseen) > 0 {
+		var ids []string
+		for _, g := range a.Unseen {
+			ids = append(ids, g.What)
+		}
+		t = t.and(say(", not seen: "), codes(ids, 4))
+	}
+	if a.By != "" {
+		t = t.and(say("; audited by %s on "+a.Issued.UTC().Format(time.DateOnly), a.By))
+	}
+	return t
+}
+
+// broken counts the required rules that are.
+func (f Facts) broken() int {
+	if f.Audit == nil {
+		return 0
+	}
+	return len(f.Audit.Broken)
+}
+
+func (f Facts) changedPolicy() Text {
 	t := say("%s; ", cut(f.Review.Policy.Digest.String(), 19)+"…")
 	if f.Changes == nil || f.Changes.Policy.Since() == "" {
 		return t.and(say("not compared with that of an earlier release"))

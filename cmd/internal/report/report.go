@@ -36,6 +36,7 @@ type Facts struct {
 	Match   *approval.Match   // nil where nobody asked for the source
 	Changes *approval.Changes // nil where nothing was compared
 	Rebuild *approval.Rebuild // nil where there is no second build
+	Audit   *approval.Audited // nil where the policy requires nothing of the repository
 
 	Votes  Votes
 	Served Served

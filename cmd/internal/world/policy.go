@@ -67,7 +67,7 @@ func PolicyFiles(dir string) (files []githubtest.File, err error) {
 	}
 	for _, e := range entries {
 		switch filepath.Ext(e.Name()) {
-		case ".toml", ".json", "":
+		case ".toml", ".json", ".sig", "":
 		default:
 			continue
 		}
