@@ -126,12 +126,17 @@ func (r Report) Check(d Demand) error {
 	}
 	var no rule.Refusals
 	var unseen []string
-	for _, a := range r.Answers {
-		if !slices.Contains(d.Require, a.Rule.ID) {
+	for _, id := range d.Require {
+		i := slices.IndexFunc(r.Answers, func(a Answer) bool { return a.Rule.ID == id })
+		if i < 0 {
+			unseen = append(unseen, string(id)+" (it was not asked)")
 			continue
 		}
-		no = append(no, a.refusals()...)
-		if a.Verdict == CannotSee || a.Verdict == Question {
+		switch a := r.Answers[i]; a.Verdict {
+		case Holds, DoesNotApply, IsWaived:
+		case Broken:
+			no = append(no, a.refusals()...)
+		default:
 			unseen = append(unseen, a.gap())
 		}
 	}
@@ -146,7 +151,11 @@ func (r Report) Check(d Demand) error {
 
 // refusals are one for each place where the rule is broken.
 func (a Answer) refusals() (no rule.Refusals) {
-	for _, s := range a.Spots {
+	spots := a.Spots
+	if len(spots) == 0 {
+		spots = []Spot{{Setting: "audit", Got: string(a.Verdict)}}
+	}
+	for _, s := range spots {
 		no = append(no, rule.Refusal{File: s.Place(), Rule: a.Rule.ID, Want: a.Rule.Title, Got: s.Got, Hint: a.Rule.Fix})
 	}
 	return no

@@ -17,6 +17,7 @@ import (
 func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
 		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch, "push": push, "administrator": administrator,
+		"loosened": loosened,
 	})
 	return withSource(commands)
 }
@@ -54,6 +55,17 @@ func token(ts *testscript.TestScript, _ bool, args []string) {
 // administrator: the following commands run with the token of who sees everything.
 func administrator(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("GITHUB_TOKEN", inWorld(ts).AdminToken())
+}
+
+// loosened: the release repository has many administrators; ! loosened has one.
+func loosened(ts *testscript.TestScript, neg bool, _ []string) {
+	all := []githubtest.Collaborator{{Login: "alice", Role: "admin"}}
+	if !neg {
+		for _, login := range []string{"bob", "carol", "dave"} {
+			all = append(all, githubtest.Collaborator{Login: login, Role: "admin"})
+		}
+	}
+	inWorld(ts).GitHub().PutSettings(githubtest.Settings{Repository: world.ReleaseRepository, Collaborators: all})
 }
 
 // behave HOW…: GitHub does what nobody knows whether it does.
