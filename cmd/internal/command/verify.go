@@ -30,16 +30,17 @@ type fromIndex struct {
 	files                         []string // further hosts
 }
 
-func newVerify(s Streams) *cobra.Command {
-	var f signerFlags
-	var from fromIndex
-	var bundles []string
-	var asJSON bool
-	var custody layoutFlags
-	c := &cobra.Command{
-		Use:   "verify (PATH… | PROJECT==VERSION… | -r FILE [PROJECT…])",
-		Short: "What do these files and their bundles prove?",
-		Long: `Verify hashes and opens every wheel and sdist at the paths, finds the bundles
+// verifyFlags are all flags of verify: about signers, about an index, about a
+// release of the store.
+type verifyFlags struct {
+	signer  signerFlags
+	from    fromIndex
+	custody layoutFlags
+	bundles []string
+	json    bool
+}
+
+const verifyLong = `Verify hashes and opens every wheel and sdist at the paths, finds the bundles
 that lie beside them (NAME.sigstore.json, NAME.*.attestation, NAME.provenance,
 *.jsonl), and says for each file what was proven, or which rule refused it.
 
@@ -62,61 +63,78 @@ custody from the build to the index (see distgate layout).
 
 It takes SLSA provenance (how a file was built) and publish/v1 attestations (who
 published it) as evidence, and says which it has. Without --trusted-root, the
-root of Sigstore's public-good instance is fetched by TUF.`,
+root of Sigstore's public-good instance is fetched by TUF.`
+
+func newVerify(s Streams) *cobra.Command {
+	var f verifyFlags
+	c := &cobra.Command{
+		Use:   "verify (PATH… | PROJECT==VERSION… | -r FILE [PROJECT…])",
+		Short: "What do these files and their bundles prove?",
+		Long:  verifyLong,
 		Args: func(c *cobra.Command, args []string) error {
-			if from.requirements != "" {
+			if f.from.requirements != "" {
 				return nil
 			}
 			return cobra.MinimumNArgs(1)(c, args)
 		},
-		RunE: func(c *cobra.Command, paths []string) error {
-			if custody.file != "" {
-				if len(paths) != 1 {
-					return usagef("--layout judges one release of the store")
-				}
-				return custody.verify(c.Context(), s, f.policy, paths[0], asJSON)
-			}
-			if from.means(paths) {
-				result, err := f.verifyReleases(c.Context(), s, from, paths)
-				if err != nil {
-					return err
-				}
-				return result.show(s, asJSON)
-			}
-			found, err := attest.Find(paths, bundles)
-			if err != nil {
-				return err
-			}
-			j, err := f.judge(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			result, err := j.verify(c.Context(), s, found)
-			if err != nil {
-				return err
-			}
-			return result.show(s, asJSON)
-		},
+		RunE: func(c *cobra.Command, named []string) error { return f.verify(c.Context(), s, named) },
 	}
-	flags := c.Flags()
-	flags.StringVar(&f.policy, "policy", "", "take signer and roots from this policy `FILE`")
-	flags.StringVar(&f.repository, "repository", "", "the `OWNER/REPO` that built")
-	flags.StringVar(&f.workflow, "workflow", "", "the `PATH` of the workflow that built")
-	flags.StringVar(&f.ref, "ref", "", "the only `REF` to accept (default: any, and it is shown)")
-	flags.StringVar(&f.signer, "signer", "", "the signer's whole `URI` or address (default: the workflow)")
-	flags.StringVar(&f.issuer, "issuer", "", "the `URL` that vouches for the signer (default: GitHub Actions')")
-	flags.StringVar(&f.runner, "runner", "", "the runner environment, a `VALUE` or none (default: github-hosted)")
-	flags.StringArrayVar(&f.roots, "trusted-root", nil, "a trusted_root.json `FILE` (repeatable)")
-	flags.StringArrayVar(&bundles, "bundle", nil, "a further bundle `FILE` (repeatable)")
-	flags.StringVarP(&from.requirements, "requirement", "r", "", "the files whose hashes stand in this requirements `FILE`")
-	flags.StringVar(&from.index, "index", "", "an index: the `URL` of its simple API, or its name in the policy (default: pypi)")
-	flags.StringArrayVar(&from.files, "index-files", nil, "a further `URL` whose host serves the index's files (repeatable)")
-	flags.StringVar(&from.download, "download", "", "keep the verified files and their provenance in this `DIR`")
-	flags.StringVar(&custody.file, "layout", "", "hold a staged release against this in-toto layout `FILE`")
-	flags.StringArrayVar(&custody.steps, "step", nil, "the bundle of a further step of the layout, `NAME=FILE` (repeatable)")
-	flags.StringVar(&custody.store, "store", defaultStore, "the store's `DIR`, with --layout")
-	flags.BoolVar(&asJSON, "json", false, "print the facts as JSON")
+	f.register(c)
 	return c
+}
+
+func (f *verifyFlags) register(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.signer.policy, "policy", "", "take signer and roots from this policy `FILE`")
+	flags.StringVar(&f.signer.repository, "repository", "", "the `OWNER/REPO` that built")
+	flags.StringVar(&f.signer.workflow, "workflow", "", "the `PATH` of the workflow that built")
+	flags.StringVar(&f.signer.ref, "ref", "", "the only `REF` to accept (default: any, and it is shown)")
+	flags.StringVar(&f.signer.signer, "signer", "", "the signer's whole `URI` or address (default: the workflow)")
+	flags.StringVar(&f.signer.issuer, "issuer", "", "the `URL` that vouches for the signer (default: GitHub Actions')")
+	flags.StringVar(&f.signer.runner, "runner", "", "the runner environment, a `VALUE` or none (default: github-hosted)")
+	flags.StringArrayVar(&f.signer.roots, "trusted-root", nil, "a trusted_root.json `FILE` (repeatable)")
+	flags.StringArrayVar(&f.bundles, "bundle", nil, "a further bundle `FILE` (repeatable)")
+	flags.StringVarP(&f.from.requirements, "requirement", "r", "", "the files whose hashes stand in this requirements `FILE`")
+	flags.StringVar(&f.from.index, "index", "", "an index: the `URL` of its simple API, or its name in the policy (default: pypi)")
+	flags.StringArrayVar(&f.from.files, "index-files", nil, "a further `URL` whose host serves the index's files (repeatable)")
+	flags.StringVar(&f.from.download, "download", "", "keep the verified files and their provenance in this `DIR`")
+	flags.StringVar(&f.custody.file, "layout", "", "hold a staged release against this in-toto layout `FILE`")
+	flags.StringArrayVar(&f.custody.steps, "step", nil, "the bundle of a further step of the layout, `NAME=FILE` (repeatable)")
+	flags.StringVar(&f.custody.store, "store", defaultStore, "the store's `DIR`, with --layout")
+	flags.BoolVar(&f.json, "json", false, "print the facts as JSON")
+}
+
+// verify judges a release of the store, releases on an index, or files.
+func (f verifyFlags) verify(ctx context.Context, s Streams, named []string) error {
+	if f.custody.file != "" {
+		if len(named) != 1 {
+			return usagef("--layout judges one release of the store")
+		}
+		return f.custody.verify(ctx, s, f.signer.policy, named[0], f.json)
+	}
+	if len(f.custody.steps) > 0 {
+		return usagef("--step goes with --layout")
+	}
+	result, err := f.verified(ctx, s, named)
+	if err != nil {
+		return err
+	}
+	return result.show(s, f.json)
+}
+
+func (f verifyFlags) verified(ctx context.Context, s Streams, named []string) (verification, error) {
+	if f.from.means(named) {
+		return f.signer.verifyReleases(ctx, s, f.from, named)
+	}
+	found, err := attest.Find(named, f.bundles)
+	if err != nil {
+		return verification{}, err
+	}
+	j, err := f.signer.judge(ctx, s)
+	if err != nil {
+		return verification{}, err
+	}
+	return j.verify(ctx, s, found)
 }
 
 // judge is by what the files are judged: who must have signed, under which
