@@ -32,13 +32,14 @@ func main() {
 
 const usage = `usage: sandbox demo [--ask]
        sandbox serve
-       sandbox rehearse RELEASE
+       sandbox rehearse [--store DIR] RELEASE
        sandbox try [--index NAME] DIR VERSION
 
 demo      plays a release from the build to pip install, and what must not pass;
           with --ask you approve it yourself
 serve     keeps the world up until Ctrl-C, and prints what to try by hand
-rehearse  plays the vote on a release of this folder's store, and its upload
+rehearse  plays the vote on a release of this folder's store, or of the store in
+          DIR, and its upload
 try       plays a release of VERSION from the release repository in DIR, by its
           own policy; the files have the expected names, and little inside
 `
@@ -82,7 +83,7 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 	}
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	play, ask, index := serve, false, ""
+	play, ask, index, store := serve, false, "", ""
 	takes := map[string]int{"rehearse": 1, "try": 2}
 	switch args[0] {
 	case "serve":
@@ -90,7 +91,8 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 		flags.BoolVar(&ask, "ask", false, "")
 		play = func(ctx context.Context, s command.Streams) error { return playDemo(ctx, s, ask) }
 	case "rehearse":
-		play = func(ctx context.Context, s command.Streams) error { return rehearse(ctx, s, flags.Arg(0)) }
+		flags.StringVar(&store, "store", "distgate-store", "")
+		play = func(ctx context.Context, s command.Streams) error { return rehearse(ctx, s, store, flags.Arg(0)) }
 	case "try":
 		flags.StringVar(&index, "index", "", "")
 		play = func(ctx context.Context, s command.Streams) error {

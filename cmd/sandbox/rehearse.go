@@ -28,9 +28,9 @@ type rehearsal struct {
 	version string
 }
 
-// rehearse fetches the release from the folder's store, proven as ever, and plays
-// the rest in a folder that is removed afterwards.
-func rehearse(ctx context.Context, s command.Streams, release string) (err error) {
+// rehearse fetches the release from the store, proven as ever, and plays the rest in
+// a folder that is removed afterwards.
+func rehearse(ctx context.Context, s command.Streams, store, release string) (err error) {
 	home, err := os.Getwd()
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func rehearse(ctx context.Context, s command.Streams, release string) (err error
 	defer func() { err = errors.Join(err, os.Chdir(home), os.RemoveAll(dir)) }()
 	r := &rehearsal{player: player{s}}
 	r.say(rehearsing)
-	if code := command.Main(ctx, []string{"fetch", release, "--to", filepath.Join(dir, "dist")}, s); code != done {
+	if code := command.Main(ctx, []string{"fetch", release, "--store", store, "--to", filepath.Join(dir, "dist")}, s); code != done {
 		return fmt.Errorf("distgate fetch %s ended with exit code %d", release, code)
 	}
 	if r.world, err = world.Start(ctx); err != nil {

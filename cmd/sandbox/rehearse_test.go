@@ -30,6 +30,9 @@ func TestARehearsalUploadsTheStagedFilesToTheStandIn(t *testing.T) {
 	if code != exitDone || !strings.Contains(said, "\npublished  widget 1.0 on index local: 4 files") {
 		t.Errorf("ended with %d\n%s\n%s", code, said, trouble)
 	}
+	if code, said, _ := run(t.Context(), "rehearse", "--store", "other", "1.0"); code != exitFailed {
+		t.Errorf("ended with %d\n%s", code, said)
+	}
 	if code, said, _ := run(t.Context(), "rehearse", "2.0"); code != exitFailed {
 		t.Errorf("ended with %d\n%s", code, said)
 	}

@@ -133,6 +133,12 @@ func (j *job) records() bool {
 	})
 }
 
+// tempts tells whether the job asks the index for a token that it must not give,
+// and does nothing else.
+func (j *job) tempts() bool {
+	return len(j.steps) > 0 && !slices.ContainsFunc(j.steps, func(s *step) bool { return !s.isDistgate("canary") })
+}
+
 // gated tells whether all that a job publishes goes through distgate, which
 // publishes in no environment but the policy's.
 func (j *job) gated() bool {

@@ -59,13 +59,13 @@ func (f *file) broadly() (spots []Spot) {
 
 var idTokenElsewhere = Rule{
 	ID:    "id-token-elsewhere",
-	Title: "only jobs that attest, publish, or withdraw may ask for an ID token",
+	Title: "only jobs that attest, publish, withdraw, or are the canary may ask for an ID token",
 	Why: "With an ID token a job is the workflow, to Sigstore and to PyPI. In May 2026 TanStack's build was made to read its " +
 		"own token from the runner's memory, and signed 84 bad releases with true provenance.",
 	Looks: InWorkflow,
 	Fix:   "Take id-token: write away from the workflow and from every job that only builds or tests.",
 	judge: jobs(everyFile, func(j *job) (spots []Spot, gaps []Gap) {
-		if !j.mayTakeToken() || j.attests() || j.publishes() || j.records() {
+		if !j.mayTakeToken() || j.attests() || j.publishes() || j.records() || j.tempts() {
 			return nil, nil
 		}
 		switch {

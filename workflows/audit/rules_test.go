@@ -118,6 +118,8 @@ func TestRulesOfOurOwn(t *testing.T) {
 
 		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf(signIt), []string{"holds"}},
 		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
+		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: canary}"), []string{"holds"}},
+		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: canary}", "- run: make"), []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", "    permissions: write-all\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
 
 		{"artifacts-from-elsewhere", stepsOf(download), []string{"holds"}},

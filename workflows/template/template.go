@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -41,6 +42,7 @@ type Setup struct {
 	Workflow   string   // path of the workflow that publishes
 	Indexes    []string // their names; each has an environment of that name
 	Registry   string   // where releases are stored; "" hands them on as an artifact
+	Mirror     bool     // releases to the first index are copied to GitHub, out of the registry
 	Single     bool     // the workflow that publishes builds as well
 	Build      Build
 	Files      string // the policy's [files] table; "" leaves a line to fill in
@@ -66,7 +68,7 @@ type File struct {
 	Text []byte
 }
 
-//go:embed *.tmpl
+//go:embed *.tmpl dependabot.yml
 var templates embed.FS
 
 // pins are the actions that the workflows use, each at a commit.
@@ -98,7 +100,7 @@ func (s Setup) Write() ([]File, error) {
 func (s Setup) whole() Setup {
 	if s.Single {
 		s.Build = Build{Repository: s.Repository, Workflow: s.Workflow, Refs: []string{"refs/heads/" + s.Branch},
-			Labels: []string{attestLabel}, Artifacts: []string{"dist"}, Inputs: []string{"inputs.index", "inputs.version"},
+			Labels: []string{attestLabel}, Artifacts: []string{"dist"}, Inputs: []string{"inputs.first", "inputs.index", "inputs.version"},
 			Source: s.Repository}
 	}
 	return s
@@ -125,6 +127,15 @@ func (s Setup) Afterwards() (files []File, err error) {
 	return files, nil
 }
 
+// Withdrawing is the environment in which the job runs that takes a release back.
+const Withdrawing = "withdraw"
+
+// Updates lets Dependabot propose newer pins of the actions.
+func Updates() (File, error) {
+	text, err := templates.ReadFile("dependabot.yml")
+	return File{".github/dependabot.yml", text}, err
+}
+
 // Name is the project, as a comment has it.
 func (s Setup) Name() string {
 	if s.Project == "" {
@@ -132,6 +143,17 @@ func (s Setup) Name() string {
 	}
 	return s.Project
 }
+
+// Rehearsal is what is chosen in the place of an index to play a release to the first
+// one, and to publish nothing.
+func (s Setup) Rehearsal() string {
+	if len(s.Indexes) == 1 {
+		return rehearse
+	}
+	return rehearse + "/" + s.Indexes[0]
+}
+
+const rehearse = "rehearse"
 
 // Attest is the job that attests, where the same workflow publishes.
 func (s Setup) Attest() attestJob { return attestJob{"attest", []string{"build"}} }
@@ -186,8 +208,13 @@ func (s Setup) check() error {
 			}
 		}
 	}
-	if len(s.Build.Refs) == 0 || len(s.Build.Labels) == 0 || len(s.Indexes) == 0 {
+	switch {
+	case len(s.Build.Refs) == 0 || len(s.Build.Labels) == 0 || len(s.Indexes) == 0:
 		return errors.New("want a ref that is built, the label of a runner and an index, got none")
+	case slices.Contains(s.Indexes, rehearse):
+		return errors.New("want an index by another name than " + rehearse + ", which publishes nothing")
+	case s.Mirror && s.Registry == "":
+		return errors.New("want a registry that keeps releases for who copies them to GitHub, got none")
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ func setup() template.Setup {
 // setups are all the ways to begin.
 func setups() map[string]template.Setup {
 	one, single, registry, unknown := setup(), setup(), setup(), setup()
-	single.Single = true
-	registry.Registry = "ghcr.io/acme/staging"
+	single.Single, single.Indexes = true, []string{"pypi"}
+	registry.Registry, registry.Mirror = "ghcr.io/acme/staging", true
 	unknown.Project = ""
 	return map[string]template.Setup{"release": one, "single": single, "registry": registry, "unknown": unknown}
 }
@@ -99,6 +99,9 @@ func TestWhatIsWrittenIsLockedDown(t *testing.T) {
 			for name, j := range w.Jobs {
 				judge(t, name, j)
 			}
+			if _, mirrors := w.Jobs["mirror"]; mirrors != s.Mirror {
+				t.Errorf("a job mirror: got %v, want %v", mirrors, s.Mirror)
+			}
 			publish := w.Jobs["publish"]
 			if publish.Name != "publish ${{ needs.gate.outputs.title }}" || publish.Environment.Name == "" || publish.Environment.URL == "" {
 				t.Errorf("got %+v", publish)
@@ -113,12 +116,17 @@ func judge(t *testing.T, name string, j job) {
 		"build":   {"contents": "read"},
 		"attest":  {"attestations": "write", "contents": "read", "id-token": "write"},
 		"gate":    {"actions": "read", "attestations": "read", "contents": "read"},
+		"canary":  {"contents": "read", "id-token": "write"},
 		"publish": {"actions": "read", "contents": "read", "id-token": "write"},
+		"mirror":  {"actions": "read", "contents": "write"},
 	}[name]
 	got := j.Permissions
 	delete(got, "packages")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("job %s: %s", name, diff)
+	}
+	if inside := j.Environment.Name != ""; inside != (name == "publish") {
+		t.Errorf("job %s is in the environment %q", name, j.Environment.Name)
 	}
 	for _, s := range j.Steps {
 		if strings.Contains(s.Run, "${{") {
@@ -208,6 +216,13 @@ func TestTheActionIsCalledAsItIs(t *testing.T) {
 			t.Errorf("a step interpolates into its script, or uses another action: %s%s", s.Run, s.Uses)
 		}
 	}
+	for _, s := range a.Runs.Steps {
+		for name, value := range a.Runs.Steps[0].Env {
+			if name != "VERB" && strings.Contains(s.Run, "go build") && s.Env[name] != value {
+				t.Errorf("a program is built with %s=%s, want %s", name, s.Env[name], value)
+			}
+		}
+	}
 	build := a.Runs.Steps[0].Env
 	if build["CGO_ENABLED"] != "0" || !strings.Contains(build["GOFLAGS"], "-mod=readonly") || build["GOSUMDB"] != "sum.golang.org" {
 		t.Errorf("the binary is built with %v", build)
@@ -235,6 +250,67 @@ func TestTheActionIsCalledAsItIs(t *testing.T) {
 	}
 }
 
+// What is chosen to rehearse is no index, and publishes nothing.
+func TestARehearsalIsChosenLikeAnIndex(t *testing.T) {
+	for _, c := range []struct {
+		indexes []string
+		want    string
+	}{{[]string{"pypi"}, "rehearse"}, {[]string{"pypi", "testpypi"}, "rehearse/pypi"}} {
+		s := setup()
+		s.Indexes = c.indexes
+		raw, _ := write(t, s)
+		var w struct {
+			On struct {
+				Dispatch struct {
+					Inputs map[string]struct{ Options []string }
+				} `yaml:"workflow_dispatch"`
+			}
+			Jobs map[string]struct {
+				If    string
+				Steps []struct{ If string }
+			}
+		}
+		if err := yaml.Unmarshal(raw, &w); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(append(c.indexes, c.want), w.On.Dispatch.Inputs["index"].Options); diff != "" {
+			t.Error(diff)
+		}
+		not := "inputs.index != '" + c.want + "'"
+		if got := w.Jobs["publish"].If; got != not {
+			t.Errorf("publish if %s", got)
+		}
+		if got := w.Jobs["canary"].Steps[0].If; got != "${{ !inputs.first && "+not+" }}" {
+			t.Errorf("canary if %s", got)
+		}
+	}
+}
+
+func TestPinsAreKeptUpToDate(t *testing.T) {
+	f, err := template.Updates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Version int
+		Updates []struct {
+			Ecosystem string `yaml:"package-ecosystem"`
+			Directory string
+			Schedule  struct{ Interval string }
+			Cooldown  struct {
+				Days int `yaml:"default-days"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal(f.Text, &d); err != nil {
+		t.Fatal(err)
+	}
+	if u := d.Updates; f.Path != ".github/dependabot.yml" || d.Version != 2 || len(u) != 1 || u[0].Ecosystem != "github-actions" ||
+		u[0].Directory != "/" || u[0].Schedule.Interval == "" || u[0].Cooldown.Days < 7 {
+		t.Errorf("%s: %+v", f.Path, d)
+	}
+}
+
 func TestNamesAreHeldToTheirForms(t *testing.T) {
 	for name, change := range map[string]func(*template.Setup){
 		"no action":             func(s *template.Setup) { s.Action = "" },
@@ -248,6 +324,8 @@ func TestNamesAreHeldToTheirForms(t *testing.T) {
 		"no label":              func(s *template.Setup) { s.Build.Labels = nil },
 		"no ref":                func(s *template.Setup) { s.Build.Refs = nil },
 		"no index":              func(s *template.Setup) { s.Indexes = nil },
+		"an index to rehearse":  func(s *template.Setup) { s.Indexes = []string{"rehearse"} },
+		"a mirror of nothing":   func(s *template.Setup) { s.Mirror = true },
 		"a registry with words": func(s *template.Setup) { s.Registry = "ghcr.io/Acme Staging" },
 	} {
 		s := setup()

@@ -1,29 +1,39 @@
 package command
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/distgate/distgate/cmd/internal/world"
 )
 
-// runs VERSION: act runs the release workflow of this folder as the run that was
-// dispatched, as often as it is called. Its actions come from the folders upload
+// runs VERSION [INDEX]: act runs the release workflow of this folder as the run that
+// was dispatched, as often as it is called. Its actions come from the folders upload
 // and download, and distgate's own from this repository.
 func runs(ts *testscript.TestScript, neg bool, args []string) {
 	workflow := ts.ReadFile(".github/workflows/release.yml")
 	ts.Check(os.MkdirAll(ts.MkAbs("artifacts"), 0o700))
 	root, err := filepath.Abs("../../..")
 	ts.Check(err)
+	index := append(args, "local")[1]
+	tokens := httptest.NewServer(jobTokens(inWorld(ts)))
+	defer tokens.Close()
 	line := []string{"workflow_dispatch", "--no-cache-server", "--action-cache-path", ts.MkAbs("act"),
 		"-W", ts.MkAbs(".github/workflows/release.yml"), "-P", "ubuntu-24.04=-self-hosted",
-		"--input", "version=" + args[0], "--input", "index=local", "--input", "runs=",
+		"--input", "version=" + args[0], "--input", "index=" + index, "--input", "runs=",
 		"-s", "GITHUB_TOKEN=" + ts.Getenv("GITHUB_TOKEN"), "--env", "ARTIFACTS=" + ts.MkAbs("artifacts"),
+		"--env", "ACTIONS_ID_TOKEN_REQUEST_URL=" + tokens.URL, "--env", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=of-a-job",
 		"--env", "GOCACHE=" + goCache(ts)}
-	for _, name := range []string{"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"} {
+	for _, name := range []string{"GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"} {
 		line = append(line, "--env", name+"="+ts.Getenv(name))
 	}
 	from := map[string]string{"distgate/distgate": root, "actions/upload-artifact": ts.MkAbs("upload"), "actions/download-artifact": ts.MkAbs("download")}
@@ -34,6 +44,25 @@ func runs(ts *testscript.TestScript, neg bool, args []string) {
 	if (err != nil) != neg {
 		ts.Fatalf("act: %v, with %s", err, strings.Join(line, " "))
 	}
+}
+
+// jobTokens hands out the ID tokens of one run. The first is the canary's, whose job
+// is in no environment: the job that publishes waits for it. (GitHub gives each job a
+// place of its own to ask at, and act all of them one.)
+func jobTokens(w *world.World) http.Handler {
+	var asked atomic.Int32
+	return http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
+		claims := w.PublishJob()
+		if asked.Add(1) == 1 {
+			claims.Environment = ""
+		}
+		token, err := w.GitHub().Token(claims, r.URL.Query().Get("audience"))
+		if err != nil {
+			http.Error(to, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_ = json.NewEncoder(to).Encode(map[string]string{"value": token})
+	})
 }
 
 // goCache is the cache of this machine: a story has one of its own, and a build

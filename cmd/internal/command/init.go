@@ -16,7 +16,7 @@ func newInit(s Streams) *cobra.Command {
 		Use:   "init",
 		Short: "Begin: the workflows and the policy of a release repository",
 		Long: `Init writes what a release repository needs: the workflow that releases, a policy
-with lines to fill in, CODEOWNERS; and it edits the workflow that builds. It shows
+with lines to fill in, CODEOWNERS, dependabot.yml; and it edits the workflow that builds. It shows
 the change as one diff, and makes it with --write. Then it says what only people
 can do: the settings of PyPI and of the environment. It asks nothing, and needs no
 network. One of these says where the files are built:
@@ -61,6 +61,7 @@ func (f *setupFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&f.project, "project", "", "the project's `NAME` on the index (default: what pyproject.toml says)")
 	c.Flags().StringArrayVar(&f.indexes, "index", []string{"pypi"}, "an index to release to, by `NAME` (repeatable)")
 	c.Flags().StringVar(&f.registry, "registry", "", "keep releases in this OCI `REGISTRY`, as ghcr.io/acme/staging")
+	c.Flags().BoolVar(&f.mirror, "mirror", false, "copy each release to GitHub too, where --registry keeps it")
 	c.Flags().StringArrayVar(&f.owners, "owner", nil, "`WHO` must look at changes of the gate, as @acme/release (repeatable)")
 	c.Flags().BoolVar(&f.write, "write", false, "write the files, and not the diff alone")
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 	"github.com/distgate/distgate/workflows"
+	"github.com/distgate/distgate/workflows/template"
 )
 
 // withdrawTable says who takes releases back.
@@ -34,7 +35,7 @@ func (p policy) withdrawJob(index string) (publish.Publisher, error) {
 	if err != nil {
 		return job, err
 	}
-	job.Workflow, job.Environment = ".github/workflows/withdraw.yml", "withdraw"
+	job.Workflow, job.Environment = ".github/workflows/withdraw.yml", template.Withdrawing
 	if p.table.Withdraw.Workflow != "" {
 		job.Workflow = p.table.Withdraw.Workflow
 	}

@@ -36,6 +36,7 @@ type setupFlags struct {
 	project    string
 	indexes    []string
 	registry   string
+	mirror     bool
 	owners     []string
 	write      bool
 }
@@ -90,6 +91,7 @@ type publisher struct {
 type gateOf struct {
 	At       string   `json:"at"`
 	Name     string   `json:"name"`
+	Reviewed bool     `json:"reviewed"` // by people, before a job in it starts
 	Branches []string `json:"branches"`
 }
 
@@ -103,7 +105,7 @@ func begin(ctx context.Context, f setupFlags, files string) (b beginning, err er
 		return b, err
 	}
 	s := template.Setup{Project: f.project, Repository: repo.name, Branch: repo.branch, Workflow: ".github/workflows/release.yml",
-		Indexes: f.indexes, Registry: f.registry, Single: f.allInOne, Files: files}
+		Indexes: f.indexes, Registry: f.registry, Mirror: f.mirror, Single: f.allInOne, Files: files}
 	if f.into != "" {
 		if err := b.edit(repo, f, &s); err != nil {
 			return b, err
@@ -196,7 +198,28 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 	policy := files[len(files)-1]
 	b.FillIn = fillIns(policy)
 	b.tell(s, policy)
+	if err := b.updates(repo); err != nil {
+		return err
+	}
 	return b.owners(repo, f.owners)
+}
+
+// updates lets a machine propose newer pins of the actions, unless one does already.
+func (b *beginning) updates(repo checkout) error {
+	for _, at := range []string{".github/dependabot.yml", ".github/dependabot.yaml", "renovate.json", "renovate.json5", ".renovaterc",
+		".renovaterc.json", ".github/renovate.json", ".github/renovate.json5"} {
+		was, err := repo.read(at)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && strings.Contains(at, "dependabot") && !bytes.Contains(was, []byte("github-actions")) {
+			b.FillIn = append(b.FillIn, at+": an entry with package-ecosystem: github-actions and cooldown: {default-days: 7}")
+		}
+		return err
+	}
+	file, err := template.Updates()
+	b.change(file.Path, nil, file.Text)
+	return err
 }
 
 // fillIns are the lines of the policy that a person fills in.
@@ -218,6 +241,7 @@ func (b *beginning) tell(s template.Setup, policy template.File) {
 		s.Project = cmp.Or(written.Project, s.Project)
 	}
 	owner, name, _ := strings.Cut(s.Repository, "/")
+	settings := "https://github.com/" + s.Repository + "/settings/environments"
 	for _, index := range s.Indexes {
 		environment := cmp.Or(written.Index[index].Environment, index)
 		at := "the index " + index
@@ -228,7 +252,10 @@ func (b *beginning) tell(s template.Setup, policy template.File) {
 			}
 		}
 		b.Publishers = append(b.Publishers, publisher{at, owner, name, path.Base(s.Workflow), environment})
-		b.Environment = append(b.Environment, gateOf{"https://github.com/" + s.Repository + "/settings/environments", environment, []string{s.Branch}})
+		b.Environment = append(b.Environment, gateOf{settings, environment, true, []string{s.Branch}})
+	}
+	if s.Registry != "" {
+		b.Environment = append(b.Environment, gateOf{settings, cmp.Or(written.Withdraw.Environment, template.Withdrawing), false, []string{s.Branch}})
 	}
 }
 
@@ -442,8 +469,12 @@ func (p printer) settings(b beginning) {
 	}
 	for _, e := range b.Environment {
 		p.line("\nenvironment %s, at\n  %s", e.Name, e.At)
-		p.field("reviewers", "required: the people of the policy")
-		p.field("self", `tick "Prevent self-review"`)
+		if e.Reviewed {
+			p.field("reviewers", "required: the people of the policy")
+			p.field("self", `tick "Prevent self-review"`)
+		} else {
+			p.field("reviewers", "none: who takes a release back does not wait")
+		}
 		p.field("bypass", `untick "Allow administrators to bypass configured protection rules"`)
 		p.field("branches", `"Selected branches and tags": `+strings.Join(e.Branches, ", ")+", and no other")
 	}

@@ -79,7 +79,7 @@ func begun(t *testing.T, single bool, registry, project, files string) string {
 	}
 	if single {
 		taken, err := workflows.Taken("release.yml", written[0].Text)
-		if err != nil || !slices.Equal(taken, []string{"inputs.index", "inputs.version"}) {
+		if err != nil || !slices.Equal(taken, []string{"inputs.first", "inputs.index", "inputs.version"}) {
 			t.Errorf("the workflow takes %v, which is not what the policy admits (%v)", taken, err)
 		}
 	}
