@@ -43,6 +43,7 @@ type Since struct {
 	Uploaded    string         `json:"uploaded"` // time of its last file, RFC 3339, as the index says; or nothing
 	Bytes       int64          `json:"bytes"`    // of all its files
 	Wheels      int            `json:"wheels"`   // pairs of wheels whose members were compared
+	Sdist       bool           `json:"sdist"`    // whether the members of the sdists were
 	Metadata    []Difference   `json:"metadata"` // Requires-Dist, Requires-Python, …
 	EntryPoints []Difference   `json:"entryPoints"`
 	Members     []MemberChange `json:"members"`
@@ -75,8 +76,8 @@ const (
 	Other   MemberKind = "other"
 )
 
-// MemberChange is a file in wheels that came (Was is -1), went (Now is -1) or
-// changed.
+// MemberChange is a file in wheels, or in the sdist, that came (Was is -1), went
+// (Now is -1) or changed.
 type MemberChange struct {
 	Name  string     `json:"name"`
 	Kind  MemberKind `json:"kind"`
@@ -84,7 +85,8 @@ type MemberChange struct {
 	Now   int64      `json:"now"`
 	Like  string     `json:"like"`  // of a new native library: the old one that it seems to take the place of
 	Files int        `json:"files"` // wheels in which it is so
-	In    string     `json:"in"`    // the first of them
+	In    string     `json:"in"`    // the first of them, or the sdist
+	Sdist bool       `json:"sdist"`
 }
 
 // FileChange is one distribution beside its counterpart.
@@ -95,7 +97,7 @@ type FileChange struct {
 	WasSize int64  `json:"wasSize"` // or -1, where the index does not say
 	Added   int    `json:"added"`   // members
 	Removed int    `json:"removed"`
-	Changed int    `json:"changed"` // by size or CRC-32
+	Changed int    `json:"changed"` // by size or CRC-32, in an sdist by content
 }
 
 // Attested counts the files of a release that the index has provenance for.
@@ -216,7 +218,7 @@ func (s Since) findings(by Publisher) (found []rule.Finding) {
 // in says since when, and in which wheels.
 func (s Since) in(files int, first string, f rule.Finding) rule.Finding {
 	switch {
-	case files == 1 && s.Wheels > 1:
+	case files == 1 && s.Wheels != 1:
 		f.File = first
 		f.What += " (since " + s.Version + ")"
 	case files == s.Wheels:
@@ -224,6 +226,16 @@ func (s Since) in(files int, first string, f rule.Finding) rule.Finding {
 	default:
 		f.What += fmt.Sprintf(" (since %s, in %d of %d wheels, %s first)", s.Version, files, s.Wheels, first)
 	}
+	return f
+}
+
+// inMember says since when, and in which files.
+func (s Since) inMember(m MemberChange, f rule.Finding) rule.Finding {
+	if !m.Sdist {
+		return s.in(m.Files, m.In, f)
+	}
+	f.File = m.In
+	f.What += " (since " + s.Version + ")"
 	return f
 }
 
@@ -243,18 +255,48 @@ func (d Difference) String() string {
 func (s Since) members() (found []rule.Finding) {
 	for _, m := range s.Members {
 		if id := m.rule(); id != "" {
-			found = append(found, s.in(m.Files, m.In, since(id, m.Name, "%s", m)))
+			found = append(found, s.inMember(m, since(id, m.Name, "%s", m)))
 		}
 	}
-	var added, removed, changed int
+	return append(found, s.counted()...)
+}
+
+// counted are the members that came, went and changed, in the wheels and in the
+// sdist, whose new ones are named: what is put into it goes into every build.
+func (s Since) counted() (found []rule.Finding) {
+	var wheels, sdist FileChange
 	for _, f := range s.Files {
-		added, removed, changed = added+f.Added, removed+f.Removed, changed+f.Changed
+		all := &wheels
+		if strings.HasSuffix(f.Name, ".tar.gz") {
+			all = &sdist
+		}
+		all.Added, all.Removed, all.Changed = all.Added+f.Added, all.Removed+f.Removed, all.Changed+f.Changed
 	}
-	if added+removed+changed > 0 {
-		found = append(found, since(rule.ChangedMembers, "", "in all wheels together %d new, %d gone and %d changed (since %s)",
-			added, removed, changed, s.Version))
+	for _, row := range []struct {
+		in, more string
+		FileChange
+	}{{"in all wheels together", "", wheels}, {"in the sdist", s.newInSdist(), sdist}} {
+		if row.Added+row.Removed+row.Changed > 0 {
+			found = append(found, since(rule.ChangedMembers, "", "%s %d new, %d gone and %d changed (since %s)%s",
+				row.in, row.Added, row.Removed, row.Changed, s.Version, row.more))
+		}
 	}
 	return found
+}
+
+// newInSdist names some of what is new in the sdist.
+func (s Since) newInSdist() string {
+	const some = 5
+	var names []string
+	for _, m := range s.Members {
+		if m.Sdist && m.Was < 0 && len(names) < some {
+			names = append(names, m.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; new: " + strings.Join(names, ", ")
 }
 
 // String is the change in one line, without the member.

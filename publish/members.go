@@ -121,10 +121,13 @@ func member(z *zip.Reader, name string, max int64) ([]byte, error) {
 	return nil, nil
 }
 
-// content is what the directory of a zip file says of a member's bytes.
+// content is what is known of a member's bytes: what the directory of a zip file
+// says, or what was read of a tar file.
 type content struct {
-	size int64
-	crc  uint32
+	size   int64
+	crc    uint32
+	digest dist.Digest
+	link   string
 }
 
 // contents are the files of a wheel by their names, in which the version in a
@@ -142,14 +145,13 @@ func contents(z *zip.Reader) map[string]content {
 		if strings.HasSuffix(name, "/") || name == "*.dist-info/RECORD" || name == "*.dist-info/METADATA" {
 			continue
 		}
-		found[name] = content{int64(f.UncompressedSize64), f.CRC32}
+		found[name] = content{size: int64(f.UncompressedSize64), crc: f.CRC32}
 	}
 	return found
 }
 
-// compareMembers counts what came, went and changed, and lists it.
-func compareMembers(r *compared, theirs, ours *zip.Reader) {
-	was, now := contents(theirs), contents(ours)
+// compare counts what came, went and changed, and lists it.
+func (r *compared) compare(was, now map[string]content) {
 	gone := map[string]string{} // native libraries, by what they are called without versions
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		if _, stays := now[name]; !stays {

@@ -25,8 +25,8 @@ const changesLimit = 3 * time.Minute
 // Changes compares a staged release with the newest earlier one that the index
 // offers, and a final with its last candidate too. It reads the simple API, the
 // metadata beside wheels (PEP 658), the directory at the end of each wheel and
-// what stands in it about entry points (by range requests; no file is downloaded
-// whole), and who published. Whatever cannot be had is a gap in the facts, and
+// what stands in it about entry points (by range requests), the whole of the sdist,
+// and who published. Whatever cannot be had is a gap in the facts, and
 // no error; that ends them where ctx ends, or the release is none.
 func (w Witness) Changes(ctx context.Context, s staging.Staged, blobs *blob.Store) (approval.Changes, error) {
 	if err := w.check(s); err != nil {
@@ -56,7 +56,7 @@ func (w Witness) Changes(ctx context.Context, s staging.Staged, blobs *blob.Stor
 		c.Closes = w.Index.closes(h.came)
 	}
 	for _, earlier := range list {
-		since, gaps := comparing{w.Index, blobs, newMetadataOf(w.Index)}.release(within, s, earlier)
+		since, gaps := comparing{w.Index, blobs, newMetadataOf(w.Index), len(s.Files()) == 1}.release(within, s, earlier)
 		since.Provenance, since.Before = h.attestedOf(earlier.version), h.attestedOf(h.before(earlier.version))
 		c.Since, c.Gaps = append(c.Since, since), append(c.Gaps, gaps...)
 	}
@@ -75,6 +75,8 @@ type comparing struct {
 	index    *Index
 	blobs    *blob.Store // that the staged files are in
 	metadata *metadataOf
+
+	sdistAlone bool // the release has no wheels, whose metadata could be compared
 }
 
 // match is a staged file and its counterpart, or one of the two.
@@ -144,7 +146,8 @@ func (c comparing) release(ctx context.Context, s staging.Staged, earlier relati
 type compared struct {
 	change     *approval.FileChange // nil of a file that is gone
 	gone       string
-	wheel      bool // members were compared
+	wheel      bool // members of a wheel were compared
+	sdist      bool // members of an sdist were
 	guessed    bool // metadata were read out of the wheel, which no digest covers
 	metadata   []approval.Difference
 	entries    []approval.Difference
@@ -180,8 +183,7 @@ func (c comparing) match(ctx context.Context, m match) (r compared) {
 		r.change.WasSize = *m.theirs.size
 	}
 	if m.ours.Info().Filename.Kind == dist.Sdist {
-		r.gap("what changed in the sdist",
-			errors.New("it has no directory that could be asked for without the whole of it"))
+		c.sdist(ctx, m, &r)
 		return r
 	}
 	c.wheel(ctx, m, &r)
@@ -202,7 +204,7 @@ func (c comparing) wheel(ctx context.Context, m match, r *compared) {
 	defer closer.Close()
 	if theirs != nil {
 		r.wheel = true
-		compareMembers(r, theirs, ours)
+		r.compare(contents(theirs), contents(ours))
 		if r.entries, err = compareEntries(theirs, ours); err != nil {
 			r.wheel = false
 			r.gap("what changed in entry points", err)
@@ -260,6 +262,7 @@ type memberKey struct {
 	kind  approval.MemberKind
 	isNew bool
 	gone  bool
+	sdist bool
 }
 
 // counted counts equal values, in the order in which they first came, and knows
@@ -292,6 +295,7 @@ func (g *gathered) add(since *approval.Since, r compared) {
 	if r.wheel {
 		since.Wheels++
 	}
+	since.Sdist = since.Sdist || r.sdist
 	g.guessed = g.guessed || r.guessed
 	g.metadata.add(name, r.metadata...)
 	g.entries.add(name, r.entries...)
@@ -301,7 +305,7 @@ func (g *gathered) add(since *approval.Since, r compared) {
 		g.sizes = map[memberKey]approval.MemberChange{}
 	}
 	for _, m := range r.members {
-		key := memberKey{m.Name, m.Kind, m.Was < 0, m.Now < 0}
+		key := memberKey{m.Name, m.Kind, m.Was < 0, m.Now < 0, m.Sdist}
 		if g.members.add(name, key); g.members.times[key] == 1 {
 			g.sizes[key] = m
 		}
@@ -361,6 +365,8 @@ func (g *gathered) notes(since *approval.Since) (notes []approval.Note) {
 		{since.Wheels > 0, approval.Note{ID: "earlier-members", Text: "Members and entry points of the earlier wheels " +
 			"were read out of the directory at each file's end. No digest covers a part of a file: the index could " +
 			"tell them otherwise."}},
+		{since.Sdist, approval.Note{ID: "earlier-sdist", Text: "The earlier sdist was downloaded whole. Its digest is the " +
+			"one that the index lists."}},
 		{g.guessed, approval.Note{ID: "earlier-metadata", Text: "Some metadata of the earlier wheels were read out of the " +
 			"wheels, since the index names no digest of them."}},
 		{len(since.Publishers) > 0, approval.Note{ID: "earlier-publishers", Text: "Who published the earlier files is the " +

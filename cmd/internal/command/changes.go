@@ -155,7 +155,11 @@ func (p printer) changes(c approval.Changes) {
 
 // since says with what the release was compared, and how far that goes.
 func (p printer) since(s approval.Since) {
-	compared := fmt.Sprintf("%s with %s", plural(s.Wheels, "wheel"), s.Version)
+	compared := plural(s.Wheels, "wheel")
+	if s.Sdist {
+		compared += " and the sdist"
+	}
+	compared += " with " + s.Version
 	if s.Relation == approval.Candidate {
 		compared += ", the last candidate"
 	}

@@ -230,7 +230,7 @@ func (f Facts) changeLines() (lines []string) {
 			lines = append(lines, "  - "+wasIs(d.Field, d.Was, d.Now))
 		}
 		for _, m := range s.Members {
-			lines = append(lines, fmt.Sprintf("  - %s: %s, was %s, in %s", codeSpan(m.Name), sizeOrNone(m.Now), sizeOrNone(m.Was), count(m.Files, "wheel")))
+			lines = append(lines, fmt.Sprintf("  - %s: %s, was %s, in %s", codeSpan(m.Name), sizeOrNone(m.Now), sizeOrNone(m.Was), holders(m)))
 		}
 		for _, name := range s.Gone {
 			lines = append(lines, "  - gone: "+codeSpan(name))
@@ -240,6 +240,14 @@ func (f Facts) changeLines() (lines []string) {
 		lines = append(lines, "- Policy: "+wasIs(d.Field, d.Was, d.Now))
 	}
 	return lines
+}
+
+// holders are the files that have a member.
+func holders(m approval.MemberChange) string {
+	if m.Sdist {
+		return "the sdist"
+	}
+	return count(m.Files, "wheel")
 }
 
 func wasIs(field, was, is string) string {

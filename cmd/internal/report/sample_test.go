@@ -111,7 +111,7 @@ func looked(t testing.TB) Facts {
 	f.Review.Source.Upstream = &staging.Upstream{Repository: "numpy/numpy", RepositoryID: "908607", Commit: "c81c49f77451340651a751e76bca607d85e4fd55",
 		Declared: true, Branch: "maintenance/2.4.x", Tag: "v2.4.2", Tagged: staging.Before, TagObject: "1d6b11417761b2745bc51e04dd9eaef55688a7ea",
 		Signed: "tag", Signature: staging.Signature{Verified: true, Reason: "valid"}, BuildBranch: "maintenance/2.4.x", Inputs: []string{"inputs.environment"}}
-	since := approval.Since{Version: "2.4.1", Relation: approval.Earlier, Uploaded: "2026-01-10T09:00:00Z", Wheels: 71,
+	since := approval.Since{Version: "2.4.1", Relation: approval.Earlier, Uploaded: "2026-01-10T09:00:00Z", Wheels: 71, Sdist: true,
 		Metadata: []approval.Difference{{Field: "Classifier", Now: "Programming Language :: Python :: 3.15", Files: 72}},
 		Members: []approval.MemberChange{
 			{Name: "numpy/_core/tests/test_nep50.py", Kind: approval.Other, Was: -1, Now: 12_345, Files: 71},

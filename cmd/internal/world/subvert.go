@@ -28,6 +28,7 @@ const (
 	OtherVersion Subversion = "other-version" // metadata of another version
 	LinkOut      Subversion = "link-out"      // a symbolic link to a file outside
 	LinkInside   Subversion = "link-inside"   // a symbolic link to a file inside
+	TestFile     Subversion = "test-file"     // a compressed file among the tests, of no source
 )
 
 // Subversions lists them all.
@@ -64,6 +65,9 @@ var subversions = map[Subversion]func(version, path string) ([]byte, error){
 	},
 	LinkInside: func(version, path string) ([]byte, error) {
 		return retarred(version, path, nil, link(version, "README.md"))
+	},
+	TestFile: func(version, path string) ([]byte, error) {
+		return retarred(version, path, nil, tar.Header{Name: Project + "-" + version + "/tests/corrupt.xz", Size: 512, Mode: 0o644})
 	},
 }
 
@@ -113,7 +117,7 @@ func rezipped(version, path string, change func(members []member, record string)
 	return zipped(append(changed, member{self, lines}))
 }
 
-// retarred is the sdist with other contents, and with more members that have none.
+// retarred is the sdist with other contents, and with more members, of zeros.
 func retarred(version, path string, change func(name, body string) string, more ...tar.Header) ([]byte, error) {
 	packed, err := os.Open(path)
 	if err != nil {
@@ -152,6 +156,9 @@ func retarred(version, path string, change func(name, body string) string, more 
 	}
 	for _, h := range more {
 		if err := w.WriteHeader(&h); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(make([]byte, h.Size)); err != nil {
 			return nil, err
 		}
 	}
