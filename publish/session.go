@@ -49,7 +49,7 @@ type session struct {
 	at      exchange
 	claims  Claims
 	token   secret
-	proven  bool // the index took something with this token
+	another bool // where this token is refused, another is worth a try: it is the first, or was good before
 	expires time.Time
 	minted  []secret // all of them, to be burned
 }
@@ -160,7 +160,7 @@ func (s *session) exchange(ctx context.Context, idToken string) error {
 	if !isToken(token) {
 		return x.unreadable(at, "an upload token", fmt.Sprintf("%d characters that are none", len(token)))
 	}
-	s.token, s.expires, s.proven = secret(token), time.Unix(expires, 0), false
+	s.token, s.expires, s.another = secret(token), time.Unix(expires, 0), len(s.minted) == 0
 	if expires == 0 {
 		s.expires = time.Now().Add(lifetime)
 	}

@@ -250,7 +250,7 @@ func (s *session) judge(response *http.Response, out *outgoing, p parcel) error 
 		if !out.complete() {
 			return errors.New("the index answered before it had the whole file")
 		}
-		s.proven = true
+		s.another = true
 		// read to its end, so that the connection can be used again
 		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer))
 		return nil
@@ -268,8 +268,8 @@ func (s *session) judge(response *http.Response, out *outgoing, p parcel) error 
 		return busy{errors.New(got), retryAfter(response.Header)}
 	case closed(got):
 		return notYet{no: rule.Refusals{no}}
-	case a.status == http.StatusForbidden && s.proven:
-		// a token that was good has ended, by another clock than ours
+	case a.status == http.StatusForbidden && s.another:
+		// it has ended, by another clock than ours
 		s.token = ""
 		return errors.New(got)
 	case a.status < 400:
