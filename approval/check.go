@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -184,9 +185,12 @@ func Rejections(s staging.Staged, records []staging.Record, p Policy, now time.T
 }
 
 func (t *tally) standingStatements() (digests []dist.Digest) {
-	for digest := range t.voters {
-		if !t.takenBack(digest) {
-			digests = append(digests, digest)
+	for _, b := range t.standing() {
+		digests = append(digests, b.Statement)
+	}
+	for said := range t.unread {
+		if !t.takenBack(said) {
+			digests = append(digests, said.statement)
 		}
 	}
 	return digests
@@ -211,8 +215,8 @@ func newTally(s staging.Staged, run Run, p Policy, now time.Time) (tally, error)
 
 func emptyTally(review Review, shown dist.Digest, run Run, p Policy, now time.Time) tally {
 	return tally{review: review, shown: shown, run: run, policy: p, now: now,
-		yes: map[int64]Ballot{}, ended: map[int64]Ballot{}, no: map[dist.Digest]Ballot{},
-		unread: map[dist.Digest]string{}, voters: map[dist.Digest]int64{}, back: map[dist.Digest][]int64{}}
+		yes: map[int64]Ballot{}, ended: map[int64]Ballot{}, no: map[said]Ballot{},
+		unread: map[said]string{}, back: map[dist.Digest][]int64{}}
 }
 
 // tally is the counting of one release's votes.
@@ -223,12 +227,18 @@ type tally struct {
 	policy  Policy
 	now     time.Time
 	yes     map[int64]Ballot        // the latest approval of each person, by GitHub id
-	no      map[dist.Digest]Ballot  // every rejection, by statement
-	unread  map[dist.Digest]string  // signed by whom, and no vote that can be read
-	voters  map[dist.Digest]int64   // who signed what, by statement
+	no      map[said]Ballot         // every rejection
+	unread  map[said]string         // signed by whom, and no vote that can be read
 	back    map[dist.Digest][]int64 // who takes a statement back
 	ended   map[int64]Ballot        // rejections that nothing takes back, by GitHub id
 	refused rule.Refusals
+}
+
+// said is a statement that a person signed. Several can sign the same bytes, one
+// of them so as to take them back for another.
+type said struct {
+	statement dist.Digest
+	by        int64 // GitHub id
 }
 
 func (t *tally) add(b Ballot, no rule.Refusals) {
@@ -241,7 +251,7 @@ func (t *tally) add(b Ballot, no rule.Refusals) {
 	case b.Decision == Reject && b.Road == Environment:
 		latest = t.ended
 	case b.Decision == Reject:
-		t.no[b.Statement], t.voters[b.Statement] = b, b.GitHub
+		t.no[said{b.Statement, b.GitHub}] = b
 		return
 	}
 	for _, d := range b.Rejections {
@@ -252,13 +262,10 @@ func (t *tally) add(b Ballot, no rule.Refusals) {
 	}
 }
 
-// later orders ballots by time, and at the same second by statement, so that the
-// order in which they were found changes nothing.
+// later orders ballots by time, and at the same second by statement and person, so
+// that the order in which they were found changes nothing.
 func later(a, b Ballot) int {
-	if c := a.Issued.Compare(b.Issued); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Statement.Hex(), b.Statement.Hex())
+	return cmp.Or(a.Issued.Compare(b.Issued), strings.Compare(a.Statement.Hex(), b.Statement.Hex()), cmp.Compare(a.GitHub, b.GitHub))
 }
 
 func sorted(ballots map[int64]Ballot) (list []Ballot) {
@@ -293,7 +300,7 @@ func (t *tally) judge(r staging.Record) (Ballot, rule.Refusals) {
 	}
 	statement, f := decodeVote(r.Statement)
 	if f != nil {
-		t.unread[digest], t.voters[digest] = person.Name(), person.GitHub
+		t.unread[said{digest, person.GitHub}] = person.Name()
 		return refuse(f)
 	}
 	vote := statement.Predicate
@@ -439,14 +446,12 @@ func (t *tally) rows(s attest.Statement[Vote], key *allowedKey) []voteRow {
 
 // takenBack tells whether an approval that counts takes back what the same
 // person said in the statement. Times say nothing of that: clocks differ.
-func (t *tally) takenBack(statement dist.Digest) bool {
-	return slices.Contains(t.back[statement], t.voters[statement])
-}
+func (t *tally) takenBack(s said) bool { return slices.Contains(t.back[s.statement], s.by) }
 
 // standing are the signed rejections that nobody took back, oldest first.
 func (t *tally) standing() (list []Ballot) {
-	for _, b := range t.no {
-		if !t.takenBack(b.Statement) {
+	for s, b := range t.no {
+		if !t.takenBack(s) {
 			list = append(list, b)
 		}
 	}
@@ -476,10 +481,10 @@ func (t *tally) outcome() error {
 	if len(rejected) > 0 {
 		return append(rejected, t.refused...)
 	}
-	for digest, by := range t.unread {
-		if !t.takenBack(digest) {
+	for s, by := range t.unread {
+		if !t.takenBack(s) {
 			return fmt.Errorf("votes: %s signed %s, which is no vote that can be read here and could be a rejection; "+
-				"let %s vote again", by, digest, by)
+				"let %s vote again", by, s.statement, by)
 		}
 	}
 	if len(t.yes) >= t.policy.Need {

@@ -481,3 +481,27 @@ func TestBallot(t *testing.T) {
 		t.Error("a proof was changed from outside")
 	}
 }
+
+// Bob signs the very bytes of Alice's rejection, and takes them back: his word is
+// gone, and hers stands.
+func TestNobodyTakesBackWhatAnotherSaid(t *testing.T) {
+	w := newWorld(t)
+	hers, his := w.cast(t, ballot{by: "alice", reject: true}), w.cast(t, ballot{by: "bob", reject: true})
+	if !bytes.Equal(hers.Statement, his.Statement) {
+		t.Fatal("want one statement")
+	}
+	yes := w.cast(t, ballot{by: "bob", statement: func(v *vote) { v.Predicate.Rejections = []dist.Digest{dist.Sum(hers.Statement)} }})
+	carols := w.cast(t, ballot{by: "carol"})
+	for _, records := range [][]staging.Record{{hers, his, yes, carols}, {his, hers, yes, carols}, {yes, carols, his, hers}} {
+		_, err := approval.Check(w.staged, records, theRun, w.policy, noon)
+		var no rule.Refusals
+		if !errors.As(err, &no) || no[0].Rule != rule.ReleaseRejected || !strings.HasPrefix(no[0].Got, "alice@") {
+			t.Errorf("want the release to stay rejected by alice, got %v", err)
+		}
+		standing, err := approval.Rejections(w.staged, records, w.policy, noon)
+		check(t, err)
+		if len(standing) != 1 {
+			t.Errorf("want 1 rejection that stands, got %d", len(standing))
+		}
+	}
+}

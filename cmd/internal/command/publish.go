@@ -139,7 +139,7 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	steps.finish()
 	var left publish.Unfinished
 	if errors.As(err, &left) {
-		printer{s.Err}.unfinished(left, own.run)
+		printer{s.Err}.unfinished(left, own.run, errors.As(err, new(rule.Refusals)))
 	}
 	if err != nil {
 		return err
@@ -176,8 +176,9 @@ func (r release) witness() (publish.Witness, error) {
 	return publish.Witness{Index: index, Publisher: publisher, Verifier: r.policy.verifier}, err
 }
 
-// unfinished says what is up, and who brings up the rest, and how.
-func (p printer) unfinished(u publish.Unfinished, run workflows.Run) {
+// unfinished says what is up, and who brings up the rest, and how: where something
+// was refused, only when that is mended.
+func (p printer) unfinished(u publish.Unfinished, run workflows.Run, refused bool) {
 	if !u.Known {
 		p.line("unfinished nobody knows yet what is on index %s; nothing was sent", u.Index)
 	} else {
@@ -194,7 +195,11 @@ func (p printer) unfinished(u publish.Unfinished, run workflows.Run) {
 			p.line("  missing  %s", name)
 		}
 	}
-	p.field("resume", fmt.Sprintf(`%s, who started the run, presses "Re-run failed jobs" at %s: what is up is not sent `+
+	first := ""
+	if refused {
+		first = "not before what is refused below is mended; then "
+	}
+	p.field("resume", first+fmt.Sprintf(`%s, who started the run, presses "Re-run failed jobs" at %s: what is up is not sent `+
 		"again. Whoever else presses it counts as who started it, and loses the vote", run.Attempts[0].Actor.Login, run.URL()))
 }
 
