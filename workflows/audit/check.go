@@ -125,11 +125,11 @@ func (r Report) Check(d Demand) error {
 		return rule.Refusals{{File: "audit.require", Rule: rule.PolicyValue, Want: "rules that must hold", Got: "none", Hint: "name some"}}
 	}
 	var no rule.Refusals
-	var unseen []string
+	var open undecided
 	for _, id := range d.Require {
 		i := slices.IndexFunc(r.Answers, func(a Answer) bool { return a.Rule.ID == id })
 		if i < 0 {
-			unseen = append(unseen, string(id)+" (it was not asked)")
+			open.add(id, "it was not asked")
 			continue
 		}
 		switch a := r.Answers[i]; a.Verdict {
@@ -137,16 +137,40 @@ func (r Report) Check(d Demand) error {
 		case Broken:
 			no = append(no, a.refusals()...)
 		default:
-			unseen = append(unseen, a.gap())
+			open.add(id, a.Unseen())
 		}
 	}
 	if len(no) > 0 {
 		return no
 	}
-	if len(unseen) > 0 {
-		return fmt.Errorf("rules that are required could not be judged: %s", strings.Join(unseen, "; "))
+	return open.err()
+}
+
+// undecided are rules that could not be judged, by why.
+type undecided struct {
+	whys  []string // in the order in which they came
+	rules map[string][]string
+}
+
+func (u *undecided) add(id rule.ID, why string) {
+	if u.rules == nil {
+		u.rules = map[string][]string{}
 	}
-	return nil
+	if u.rules[why] == nil {
+		u.whys = append(u.whys, why)
+	}
+	u.rules[why] = append(u.rules[why], string(id))
+}
+
+func (u undecided) err() error {
+	var parts []string
+	for _, why := range u.whys {
+		parts = append(parts, strings.Join(u.rules[why], ", ")+" ("+why+")")
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return fmt.Errorf("rules that are required could not be judged: %s", strings.Join(parts, "; "))
 }
 
 // refusals are one for each place where the rule is broken.
@@ -159,13 +183,6 @@ func (a Answer) refusals() (no rule.Refusals) {
 		no = append(no, rule.Refusal{File: s.Place(), Rule: a.Rule.ID, Want: a.Rule.Title, Got: s.Got, Hint: a.Rule.Fix})
 	}
 	return no
-}
-
-func (a Answer) gap() string {
-	if why := a.Unseen(); why != "" {
-		return string(a.Rule.ID) + " (" + why + ")"
-	}
-	return string(a.Rule.ID)
 }
 
 // Unseen is the first thing that could not be seen, in words.

@@ -2,11 +2,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +57,16 @@ func TestWhatInitWritesHolds(t *testing.T) {
 					t.Errorf("%s: %s %v %v", a.Rule.ID, a.Verdict, a.Spots, a.Gaps)
 				}
 			}
-			if _, err := os.Stat(filepath.Join(dir, begin[0])); err != nil {
+			var policy policyFile
+			raw, err := os.ReadFile(defaultPolicy)
+			if err := errors.Join(err, decodePolicy(defaultPolicy, raw, &policy)); err != nil {
+				t.Fatal(err)
+			}
+			demand, err := policy.Audit.demand(defaultPolicy)
+			if err != nil || !slices.Equal(demand.Require, audit.MostImportant()) || len(demand.NeedsRecord()) > 0 {
+				t.Errorf("want the rules required that break the gate, got %v %v", demand.Require, err)
+			}
+			if err := audit.Judge(audit.Facts{Files: files}).Check(demand); err != nil {
 				t.Error(err)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
 	"github.com/distgate/distgate/workflows/audit"
 )
 
@@ -25,8 +27,9 @@ const (
 
 // guard judges what the policy requires of the repositories that a release comes
 // by: what was built, at each commit that is certified, and the repository that
-// publishes, at the commit of the run; "" is the head of its default branch. What
-// the token here cannot see is as a person on the policy's list saw and signed it.
+// publishes, at the commit of the run that publishes; "" is the run of this job, or
+// the default branch. What the token here cannot see is as a person on the policy's
+// list saw and signed it.
 // How it stands is told also where the error is not nil.
 func (p policy) guard(ctx context.Context, s Streams, commit string, built []attest.Evidence) (approval.Audited, error) {
 	all := approval.Audited{Repository: p.table.Publish.Repository, Broken: []string{}, Unseen: []approval.Gap{}}
@@ -40,11 +43,9 @@ func (p policy) guard(ctx context.Context, s Streams, commit string, built []att
 		return all, err
 	}
 	if commit == "" {
-		r, err := client.Repository(ctx, p.table.Publish.Repository)
-		if err != nil {
+		if commit, err = p.runHere(ctx, s, client); err != nil {
 			return all, err
 		}
-		commit = r.Head
 	}
 	run := audit.At{Repository: p.table.Publish.Repository, Commit: commit, Workflows: p.table.releasedBy(p.table.Publish.Repository).Workflows}
 	facts, err := p.table.auditFacts().LookAt(ctx, client, demand, run, p.builtAt(built))
@@ -160,18 +161,26 @@ func (p policy) guardBuilt(ctx context.Context, s Streams, verdict attest.Verdic
 	for _, v := range verdict.Verified() {
 		built = append(built, v.Evidence()...)
 	}
-	_, err := p.guard(ctx, s, p.ownCommit(s), built)
+	_, err := p.guard(ctx, s, "", built)
 	return err
 }
 
-// ownCommit is the commit of the run that this job is of, if that is one of the
-// repository that publishes. It is the runner's word, for what is judged again by
-// GitHub's when the release is published.
-func (p policy) ownCommit(s Streams) string {
-	if s.Env("GITHUB_ACTIONS") != "true" || !strings.EqualFold(s.Env("GITHUB_REPOSITORY"), p.table.Publish.Repository) {
-		return ""
+// runHere is the commit of the run that this job is of, if that is one of the
+// repository that publishes, and else the head of its default branch. That it is
+// this run is the runner's word; when the release is published, it is the ID
+// token's.
+func (p policy) runHere(ctx context.Context, s Streams, client *workflows.Client) (string, error) {
+	repository := p.table.Publish.Repository
+	id, err := strconv.ParseInt(s.Env("GITHUB_RUN_ID"), 10, 64)
+	if err == nil && s.Env("GITHUB_ACTIONS") == "true" && strings.EqualFold(s.Env("GITHUB_REPOSITORY"), repository) {
+		run, err := client.Run(ctx, repository, id)
+		if err != nil {
+			return "", err
+		}
+		return run.Latest().HeadSHA, nil
 	}
-	return s.Env("GITHUB_SHA")
+	r, err := client.Repository(ctx, repository)
+	return r.Head, err
 }
 
 // guarded refuses a release in the run of that commit.
@@ -189,7 +198,7 @@ func (r release) audited(ctx context.Context, s Streams) (*approval.Audited, err
 	if !r.policy.wantsAudit() {
 		return nil, nil
 	}
-	all, err := r.policy.guard(ctx, s, r.policy.ownCommit(s), evidenceOf(r.staged.Manifest()))
+	all, err := r.policy.guard(ctx, s, "", evidenceOf(r.staged.Manifest()))
 	if err != nil && len(all.Broken)+len(all.Unseen) == 0 {
 		all.Unseen = append(all.Unseen, approval.Gap{What: "the audit", Why: err.Error()})
 	}

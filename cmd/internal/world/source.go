@@ -92,7 +92,13 @@ permissions: {}
 jobs:
   build:
     runs-on: ubuntu-latest
-    permissions: {id-token: write, attestations: write}
+    permissions: {contents: read}
     steps:
       - run: make wheels sdist
+  attest:
+    needs: build
+    runs-on: ubuntu-latest
+    permissions: {id-token: write, attestations: write}
+    steps:
+      - uses: actions/attest@1e69f48acb82d1966a394da916b4c1698aa569d6 # v4.2.2
 `

@@ -58,6 +58,9 @@ func (w *World) Stand(policy map[string]any, index string) {
 		"tsa": w.at.sigstore + "/api/v1/timestamp", "root": "trusted_root.json"}
 	policy["github"] = map[string]any{"api": w.at.github}
 	delete(policy, "store")
+	if audit := table("audit"); audit["max-age"] != nil || len(audit) == 0 { // of settings that are not here, signed for another policy
+		delete(policy, "audit")
+	}
 	at, _ := table("index")[index].(map[string]any)
 	policy["index"] = map[string]any{IndexName: map[string]any{"environment": at["environment"],
 		"upload": w.at.index + "/legacy/", "simple": w.at.index + "/simple/", "integrity": w.at.index + "/integrity/",
@@ -120,7 +123,7 @@ func (w *World) own(r Role) error {
 // land commits files to the branch of the role, and to main, which has the policy.
 func (w *World) land(r Role, files []githubtest.File) string {
 	if !slices.ContainsFunc(files, func(f githubtest.File) bool { return f.Path == r.Workflow }) && r.Workflow != "" {
-		files = append(slices.Clone(files), githubtest.File{Path: r.Workflow, Content: "jobs:\n  build:\n    runs-on: ubuntu-latest\n"})
+		files = append(slices.Clone(files), githubtest.File{Path: r.Workflow, Content: buildWorkflow})
 	}
 	commit := w.github.PutCommit(githubtest.Commit{Repository: r.Repository, Message: "Release", Files: files}).SHA
 	for _, branch := range []string{"main", strings.TrimPrefix(r.Ref, "refs/heads/")} {
