@@ -63,10 +63,11 @@ type Tag struct {
 	Verification Verification
 }
 
-// gitObject is one of git's objects, in the repository that it was put into.
+// gitObject is one of git's objects, in the repositories that it was put into: what
+// is the same in two has one name.
 type gitObject struct {
 	kind    string  // "blob", "tree", "commit" or "tag"
-	repo    int64   // its id
+	repos   []int64 // their ids
 	content string  // of a blob
 	entries []entry // of a tree, in git's order
 	commit  Commit
@@ -108,7 +109,7 @@ func (g *GitHub) PutCommit(c Commit) Commit {
 	}
 	text += "author " + who + "\ncommitter " + who + "\n\n" + c.Message
 	c.SHA = cmp.Or(c.SHA, gitHash("commit", text))
-	g.objects[c.SHA] = &gitObject{kind: "commit", repo: repo.ID, commit: c}
+	g.keep(repo, c.SHA, gitObject{kind: "commit", commit: c})
 	return c
 }
 
@@ -124,9 +125,20 @@ func (g *GitHub) PutTag(t Tag) Tag {
 	}
 	t.SHA = cmp.Or(t.SHA, gitHash("tag", fmt.Sprintf("object %s\ntype %s\ntag %s\ntagger %s\n\n%s",
 		t.Target, g.kindOf(t.Target), t.Name, signatory(t.Tagger, t.Date), t.Message)))
-	g.objects[t.SHA] = &gitObject{kind: "tag", repo: repo.ID, tag: t}
+	g.keep(repo, t.SHA, gitObject{kind: "tag", tag: t})
 	g.refs[repo.ID] = withRef(g.refs[repo.ID], "refs/tags/"+t.Name, t.SHA)
 	return t
+}
+
+// keep adds an object to a repository.
+func (g *GitHub) keep(repo *Repository, sha string, o gitObject) {
+	if there := g.objects[sha]; there != nil {
+		o.repos = there.repos
+	}
+	if !slices.Contains(o.repos, repo.ID) {
+		o.repos = append(o.repos, repo.ID)
+	}
+	g.objects[sha] = &o
 }
 
 // PutRef puts a reference, "refs/heads/…" or "refs/tags/…", at an object.
@@ -184,7 +196,7 @@ func (g *GitHub) putTree(repo *Repository, files []File) (sha string) {
 		e := entry{name: name, mode: cmp.Or(f.Mode, ModeFile), sha: f.Content}
 		if e.mode != ModeSubmodule {
 			e.sha = gitHash("blob", f.Content)
-			g.objects[e.sha] = &gitObject{kind: "blob", repo: repo.ID, content: f.Content}
+			g.keep(repo, e.sha, gitObject{kind: "blob", content: f.Content})
 		}
 		entries = append(entries, e)
 	}
@@ -198,7 +210,7 @@ func (g *GitHub) putTree(repo *Repository, files []File) (sha string) {
 		fmt.Fprintf(&text, "%s %s\x00%s", strings.TrimPrefix(e.mode, "0"), e.name, raw)
 	}
 	sha = gitHash("tree", text.String())
-	g.objects[sha] = &gitObject{kind: "tree", repo: repo.ID, entries: entries}
+	g.keep(repo, sha, gitObject{kind: "tree", entries: entries})
 	return sha
 }
 
@@ -226,10 +238,12 @@ func (g *GitHub) object(repo *Repository, sha string) *gitObject {
 	if o == nil || o.kind == "tree" || o.kind == "blob" {
 		return o
 	}
-	if from := g.repositoryByID(o.repo); from == nil || g.network(from) != g.network(repo) {
-		return nil
+	for _, id := range o.repos {
+		if from := g.repositoryByID(id); from != nil && g.network(from) == g.network(repo) {
+			return o
+		}
 	}
-	return o
+	return nil
 }
 
 func (g *GitHub) kindOf(sha string) string {

@@ -185,6 +185,14 @@ func TestCommits(t *testing.T) {
 			t.Errorf("%s: got %d %s", none, g.status, g.raw)
 		}
 	}
+	// The same commit in another repository has the same name, and both have it.
+	same := w.PutCommit(githubtest.Commit{Repository: "other/thing", Message: "same", Date: bad.Date})
+	if again := w.PutCommit(githubtest.Commit{Repository: "acme/widget", Message: "same", Date: bad.Date}); again.SHA != same.SHA {
+		t.Errorf("want %s, got %s", same.SHA, again.SHA)
+	}
+	for _, at := range []string{widget, "/repos/other/thing"} {
+		w.read(at+"/commits/"+same.SHA, new(any))
+	}
 	if g := w.get(widget+"/commits/main", "Accept: application/vnd.github.sha"); string(g.raw) != three.SHA {
 		t.Errorf("got %s", g.raw)
 	}

@@ -83,6 +83,7 @@ func TestStories(t *testing.T) {
 			"holding":   holding,
 			"run":       buildRun,
 			"late":      lateRun,
+			"built":     builtRun,
 			"scan":      scan,
 			"pipe":      pipe,
 			"registry":  startRegistry,
@@ -341,6 +342,13 @@ func buildRun(ts *testscript.TestScript, _ bool, args []string) {
 		runners = append(runners, kinds[args[2]])
 	}
 	id, err := inWorld(ts).BuildRun(args[1], runners...)
+	ts.Check(err)
+	ts.Setenv(args[0], fmt.Sprint(id))
+}
+
+// built VAR VERSION: a run of the main branch builds the version, and VAR becomes its id.
+func builtRun(ts *testscript.TestScript, _ bool, args []string) {
+	id, err := inWorld(ts).BranchRun(args[1])
 	ts.Check(err)
 	ts.Setenv(args[0], fmt.Sprint(id))
 }

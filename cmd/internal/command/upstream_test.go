@@ -74,11 +74,15 @@ func changeSource(ts *testscript.TestScript, _ bool, args []string) {
 	w.GitHub().PutBranch(b)
 }
 
-// upstream VERSION: another repository has the sources of the version on a
-// protected branch, and its signed tag. SOURCE becomes the commit.
+// upstream VERSION: another repository has the sources of the version, after those of
+// the last one, on a protected branch, and its signed tag. SOURCE becomes the commit.
 func upstream(ts *testscript.TestScript, _ bool, args []string) {
 	w := inWorld(ts)
-	c := w.GitHub().PutCommit(githubtest.Commit{Repository: "acme/upstream", Files: world.Sources(args[0]), Message: args[0]})
+	c := githubtest.Commit{Repository: "acme/upstream", Files: world.Sources(args[0]), Message: args[0]}
+	if last := ts.Getenv("SOURCE"); last != "" {
+		c.Parents = []string{last}
+	}
+	c = w.GitHub().PutCommit(c)
 	w.GitHub().PutBranch(githubtest.Branch{Repository: "acme/upstream", Name: "main", SHA: c.SHA, Protected: true})
 	w.Tag("acme/upstream", args[0], c.SHA)
 	ts.Setenv("SOURCE", c.SHA)

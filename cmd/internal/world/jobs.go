@@ -100,6 +100,10 @@ func (w *World) run(job githubtest.Claims) {
 // Build writes the distributions of a version into the folder, and beside each
 // the bundle that the build job gets for it from actions/attest.
 func (w *World) Build(dir, version string) error {
+	return w.build(w.BuildJob(version), dir, version)
+}
+
+func (w *World) build(job githubtest.Claims, dir, version string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -107,7 +111,7 @@ func (w *World) Build(dir, version string) error {
 	if err != nil {
 		return err
 	}
-	return w.write(dir, w.BuildJob(version), files...)
+	return w.write(dir, job, files...)
 }
 
 // BuildWheel is [World.Build] for one wheel more, of a tag such as

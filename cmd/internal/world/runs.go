@@ -16,6 +16,17 @@ func (w *World) BuildRun(version string, runners ...githubtest.Runner) (int64, e
 	return w.buildRun(w.BuildJob(version), runners, func(dir string) error { return w.Build(dir, version) })
 }
 
+// BranchRun is [World.BuildRun] of the main branch, whose commit for the version need
+// not have a tag.
+func (w *World) BranchRun(version string) (int64, error) {
+	job := githubtest.ReleaseJob(Repository, workflow, "refs/heads/main", "")
+	job.SHA = w.Source(version).SHA
+	job.WorkflowSHA, job.JobWorkflowSHA = job.SHA, job.SHA
+	job.RunID += strings.ReplaceAll(version, ".", "")
+	job = started(job)
+	return w.buildRun(job, nil, func(dir string) error { return w.build(job, dir, version) })
+}
+
 // LateRun is another run at the version's commit, which builds one wheel more, of
 // a tag such as "cp313-cp313-win_amd64".
 func (w *World) LateRun(version, tag string) (int64, error) {
