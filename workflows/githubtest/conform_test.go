@@ -31,6 +31,7 @@ var undescribed = []string{
 	"/repos/{owner}/{repo}/actions/secrets", "/repos/{owner}/{repo}/actions/organization-secrets",
 	"/repos/{owner}/{repo}/actions/cache/usage", "/repos/{owner}/{repo}/collaborators", "/repos/{owner}/{repo}/keys",
 	"/repos/{owner}/{repo}/vulnerability-alerts", "/orgs/{org}/actions/permissions", "/orgs/{org}/actions/permissions/workflow",
+	"/repos/{owner}/{repo}/commits/{sha}/pulls", "/repos/{owner}/{repo}/pulls/{number}", "/repos/{owner}/{repo}/pulls/{number}/reviews",
 	"/orgs/{org}/installations", "/orgs/{org}/members",
 }
 

@@ -92,6 +92,7 @@ type GitHub struct {
 	rulesets  []Ruleset
 	releases  []Release
 	issues    []Issue
+	pulls     map[int64][]Pull // by repository's id
 
 	settings      map[int64]Settings      // by repository's id
 	organizations map[string]Organization // by name, in lower case
@@ -152,7 +153,7 @@ func New(base string, now func() time.Time) (*GitHub, error) {
 		users: map[string]User{}, teams: map[string]Team{},
 		repositories: map[string]*Repository{}, renamed: map[string]int64{},
 		environments: map[string]*Environment{}, reviews: map[int64][]Review{},
-		objects: map[string]*gitObject{}, refs: map[int64]map[string]string{},
+		objects: map[string]*gitObject{}, pulls: map[int64][]Pull{}, refs: map[int64]map[string]string{},
 		protected: map[string]bool{},
 		settings:  map[int64]Settings{}, organizations: map[string]Organization{},
 		runs: map[int64]*Run{}, lastArtifact: 2000000000,

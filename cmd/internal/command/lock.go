@@ -2,12 +2,15 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/workflows"
 )
 
 func newLock(s Streams) *cobra.Command {
@@ -19,7 +22,9 @@ func newLock(s Streams) *cobra.Command {
 		Long: `Lock writes distgate.lock, for a repository that builds the source of another
 one: repository, tag, commit and version. It asks GitHub for the tag, what it
 comes down to, whether it is signed as the policy wants, and whether a protected
-branch has the commit. What a release would be refused for is refused here.
+branch has the commit. What a release would be refused for is refused here. It shows
+which pull request brought the commit, who merged it and who approved it; a commit
+that none brought is said to be so, and is for you to judge.
 
     distgate lock v2.4.0
     distgate lock --commit 1f90bbb4c5a5a3ab2b3cf4a9ee9dcc0dbb5c2fd0 --version 2.4.0
@@ -74,19 +79,66 @@ func runLock(ctx context.Context, s Streams, f shared, tag, commit, version stri
 	if err := os.WriteFile(staging.LockFile, raw, 0o644); err != nil {
 		return err
 	}
-	return showLock(s, f, lock, from)
+	by, err := p.broughtBy(ctx, s, lock)
+	if err != nil {
+		return err
+	}
+	return showLock(s, f, lock, from, by)
 }
 
-func showLock(s Streams, f shared, lock staging.Lock, from staging.Upstream) error {
+// brought is by which pull requests a commit came, or why nobody knows.
+type brought struct {
+	Pulls   []workflows.Pull `json:"pulls"`
+	Unknown string           `json:"unknown,omitempty"`
+}
+
+// broughtBy asks by which pull requests the commit came. They decide nothing, so a
+// token that may not see them is no fault.
+func (p policy) broughtBy(ctx context.Context, s Streams, lock staging.Lock) (brought, error) {
+	client, err := p.github(s)
+	if err != nil {
+		return brought{}, err
+	}
+	pulls, err := client.Pulls(ctx, lock.Repository, lock.Commit)
+	if ctx.Err() != nil {
+		return brought{}, ctx.Err()
+	}
+	by := brought{Pulls: append([]workflows.Pull{}, pulls...)}
+	if err != nil {
+		by.Unknown = err.Error()
+	}
+	return by, nil
+}
+
+func (p printer) brought(by brought) {
+	switch {
+	case by.Unknown != "":
+		p.field("pull", "not known: "+by.Unknown)
+	case len(by.Pulls) == 0:
+		p.field("pull", "none: the commit was pushed to its branch, and no pull request brought it")
+	}
+	for _, pull := range by.Pulls {
+		approved := "nobody"
+		if len(pull.Approved) > 0 {
+			approved = strings.Join(pull.Approved, ", ")
+		}
+		p.field("pull", fmt.Sprintf("#%d into %s, %q", pull.Number, pull.Base, pull.Title))
+		p.field("", fmt.Sprintf("by %s, merged by %s, approved by %s", pull.Author, pull.MergedBy, approved))
+	}
+}
+
+func showLock(s Streams, f shared, lock staging.Lock, from staging.Upstream, by brought) error {
 	if f.json {
 		return emit(s.Out, struct {
 			Lock     staging.Lock     `json:"lock"`
 			Upstream staging.Upstream `json:"upstream"`
-		}{lock, from})
+			Brought  brought          `json:"brought"`
+		}{lock, from, by})
 	}
 	p := printer{s.Out}
 	p.line("locked     %s %s: version %s", lock.Repository, lock.Tag, lock.Version)
 	p.upstream(from)
+	p.brought(by)
 	p.field("wrote", staging.LockFile)
 	p.field("next", "commit "+staging.LockFile+" by a pull request, and start the build from the commit that has it")
 	return nil

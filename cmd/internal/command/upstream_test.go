@@ -14,7 +14,7 @@ import (
 // withSource adds to a story's commands what people do to sources.
 func withSource(commands map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
 	commands["tag"], commands["source"], commands["upstream"], commands["commit"] = tag, changeSource, upstream, commitFile
-	commands["sourced"] = sourced
+	commands["sourced"], commands["merged"] = sourced, merged
 	return commands
 }
 
@@ -86,6 +86,17 @@ func upstream(ts *testscript.TestScript, _ bool, args []string) {
 	w.GitHub().PutBranch(githubtest.Branch{Repository: "acme/upstream", Name: "main", SHA: c.SHA, Protected: true})
 	w.Tag("acme/upstream", args[0], c.SHA)
 	ts.Setenv("SOURCE", c.SHA)
+}
+
+// merged TITLE BY [REVIEWER=STATE…]: the commit of SOURCE came by alice's pull request,
+// which somebody merged.
+func merged(ts *testscript.TestScript, _ bool, args []string) {
+	p := githubtest.Pull{Repository: "acme/upstream", Title: args[0], MergedBy: args[1], Commits: []string{ts.Getenv("SOURCE")}}
+	for _, review := range args[2:] {
+		who, state, _ := strings.Cut(review, "=")
+		p.Reviews = append(p.Reviews, githubtest.PullReview{User: who, State: state})
+	}
+	inWorld(ts).GitHub().PutPull(p)
 }
 
 // commit FILE PATH: versions to come have the file at the path.
