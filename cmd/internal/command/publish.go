@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/distgate/distgate/approval"
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging/rule"
@@ -122,16 +123,38 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if own.facts.Match, err = r.explained(ctx, s); err != nil {
 		return err
 	}
+	told := outcome{run: own.facts}
+	if told.changes, err = r.toTell(ctx, s); err != nil {
+		return err
+	}
 	approved, err := r.check(ctx, s, own.facts)
 	if err != nil {
-		return errors.Join(err, r.outcome(ctx, s, own.facts, publish.Receipt{}, nil, nil, err))
+		return errors.Join(err, r.tell(ctx, s, told, err))
 	}
-	if _, err := r.custody(ctx, s, approved.Staged().Digest()); err != nil {
+	confirmed, err := r.upload(ctx, s, token, own, approved, patience)
+	if err != nil {
 		return err
+	}
+	if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
+		return err
+	}
+	told.receipt, told.ballots, told.refused = confirmed.Receipt(), approved.Ballots(), approved.Refused()
+	if err := r.tell(ctx, s, told, nil); err != nil {
+		return err
+	}
+	return showReceipt(s, f, confirmed)
+}
+
+// upload sends what was approved, and has its custody and its receipt recorded.
+func (r release) upload(ctx context.Context, s Streams, token attest.Token, own releaseRun, approved approval.Approved,
+	patience time.Duration,
+) (publish.Confirmed, error) {
+	if _, err := r.custody(ctx, s, approved.Staged().Digest()); err != nil {
+		return publish.Confirmed{}, err
 	}
 	job, err := r.job(s, token)
 	if err != nil {
-		return err
+		return publish.Confirmed{}, err
 	}
 	steps := newSteps(s)
 	job.Patience, job.Progress = patience, steps.event
@@ -142,18 +165,10 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 		printer{s.Err}.unfinished(left, own.run, errors.As(err, new(rule.Refusals)))
 	}
 	if err != nil {
-		return err
+		return publish.Confirmed{}, err
 	}
-	if _, err := r.custody(ctx, s, approved.Staged().Digest(), confirmed.Receipt()); err != nil {
-		return err
-	}
-	if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
-		return err
-	}
-	if err := r.outcome(ctx, s, own.facts, confirmed.Receipt(), approved.Ballots(), approved.Refused(), nil); err != nil {
-		return err
-	}
-	return showReceipt(s, f, confirmed)
+	_, err = r.custody(ctx, s, approved.Staged().Digest(), confirmed.Receipt())
+	return confirmed, err
 }
 
 // job wires the job that publishes: who it must be, where it goes, and how it

@@ -148,29 +148,41 @@ func (a actions) summarizeRefusals(err error) error {
 	return a.summarize(func(limit int) []byte { return report.Refusals(refused, limit) })
 }
 
-// outcome is the summary of the job that publishes: what is waited for, or what
-// was uploaded.
-func (r release) outcome(ctx context.Context, s Streams, run approval.Run, receipt publish.Receipt,
-	ballots []approval.Ballot, refused rule.Refusals, err error,
-) error {
+// outcome is what the job that publishes came to.
+type outcome struct {
+	run     approval.Run
+	changes *approval.Changes // before anything was uploaded
+	receipt publish.Receipt   // zero where nothing was
+	ballots []approval.Ballot
+	refused rule.Refusals
+}
+
+// toTell reads what the summary says of earlier releases, where one is written.
+func (r release) toTell(ctx context.Context, s Streams) (*approval.Changes, error) {
+	if inActions(s).summary == "" {
+		return nil, nil
+	}
+	c, err := r.changes(ctx)
+	return &c, err
+}
+
+// tell writes the summary of the job that publishes: what is waited for, or what was
+// uploaded.
+func (r release) tell(ctx context.Context, s Streams, o outcome, err error) error {
 	if inActions(s).summary == "" || err != nil && !errors.As(err, new(approval.Waiting)) {
 		return nil
 	}
-	st, err := r.stands(len(receipt.Files) > 0, ballots, refused, err)
+	st, err := r.stands(len(o.receipt.Files) > 0, o.ballots, o.refused, err)
 	if err != nil {
 		return err
 	}
-	facts, err := r.facts(ctx, s, st, run)
+	facts, err := r.facts(ctx, s, st, o.run)
 	if err != nil {
 		return err
 	}
-	changes, err := r.changes(ctx)
-	if err != nil {
-		return err
-	}
-	facts.Changes, facts.Match, facts.Links.Run = &changes, &run.Match, ownPage(s)
-	facts.Served.Time = receipt.Confirmed
-	for _, f := range receipt.Files {
+	facts.Changes, facts.Match, facts.Links.Run = o.changes, &o.run.Match, ownPage(s)
+	facts.Served.Time = o.receipt.Confirmed
+	for _, f := range o.receipt.Files {
 		facts.Served.Files = append(facts.Served.Files, report.File{Name: f.Name, Digest: f.Digest, Size: f.Size, URL: f.URL})
 	}
 	return inActions(s).summarize(facts.Outcome)

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -388,18 +389,20 @@ func (v verification) text(p printer) {
 // witnessed is what one signer says, in one or more bundles.
 type witnessed struct {
 	attest.Evidence
-	kinds []string
+	kinds    []string
+	from, to int64 // first and last signed, seconds since 1970
 }
 
 // grouped joins evidence that differs only in what kind it is.
 func grouped(evidence []attest.Evidence) (groups []witnessed) {
 	for _, e := range evidence {
-		kind := evidenceKind(e)
+		kind, at := evidenceKind(e), e.SignedAt
 		e.Bundle, e.PredicateType, e.BuildType, e.SignedAt = dist.Digest{}, "", "", 0
 		i := slices.IndexFunc(groups, func(g witnessed) bool { return g.Evidence == e })
 		if i < 0 {
-			i, groups = len(groups), append(groups, witnessed{Evidence: e})
+			i, groups = len(groups), append(groups, witnessed{Evidence: e, from: at})
 		}
+		groups[i].from, groups[i].to = min(groups[i].from, at), max(groups[i].to, at)
 		if !slices.Contains(groups[i].kinds, kind) {
 			groups[i].kinds = append(groups[i].kinds, kind)
 		}
@@ -425,6 +428,11 @@ func (p printer) evidence(e witnessed) {
 		p.field("run", e.Run+" ("+e.Trigger+")")
 		p.field("issuer", e.Issuer)
 	}
+	signed := utc(time.Unix(e.from, 0))
+	if last := utc(time.Unix(e.to, 0)); last != signed {
+		signed += " to " + last
+	}
+	p.field("signed", signed)
 	if e.Hosted == attest.EveryJob {
 		p.field("runner", orNothing(e.Runner)+", and every job of the run was asked for")
 	} else {

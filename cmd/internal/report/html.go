@@ -27,7 +27,7 @@ func (f Facts) HTML() ([]byte, error) {
 	}
 	t, err := template.New("page.html").Funcs(template.FuncMap{
 		"visible": Visible, "size": size, "utc": utc, "count": count, "groups": digestGroups,
-		"differences": differences, "day": day, "likeness": likeness, "bytes": sizeOrNone, "kind": kindWords, "holders": holders,
+		"differences": differences, "day": day, "likeness": likeness, "bytes": sizeOrNone, "kind": kindWords, "holders": holders, "signed": signed,
 		"why": func(id rule.ID) string { return id.Why() },
 	}).ParseFS(files, "page.html")
 	if err != nil {

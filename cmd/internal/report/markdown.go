@@ -289,7 +289,11 @@ func (f Facts) unexplainedLines() (lines []string) {
 
 func (f Facts) fileLines() (lines []string) {
 	for _, file := range f.Review.Files {
-		lines = append(lines, "- "+codeSpan(file.Name)+", "+size(file.Size)+"<br>"+codeSpan(file.Digest.String()))
+		line := "- " + codeSpan(file.Name) + ", " + size(file.Size)
+		if len(file.Evidence) > 0 {
+			line += ", signed " + signed(file.Evidence[0])
+		}
+		lines = append(lines, line+"<br>"+codeSpan(file.Digest.String()))
 	}
 	return lines
 }

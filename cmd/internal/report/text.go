@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/distgate/distgate/attest"
 )
 
 // Text is a line of a page: words of ours, and among them names, commands, links
@@ -120,5 +122,8 @@ func Window(closes, now time.Time) string {
 	}
 	return "takes new files of it for " + count(int(left.Hours()/24), "day") + " more, until " + utc(closes) + " at the latest"
 }
+
+// signed is when a bundle was signed.
+func signed(e attest.Evidence) string { return utc(time.Unix(e.SignedAt, 0)) }
 
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
