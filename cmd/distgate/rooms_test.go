@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"workflows":            {"attest", "staging/blob"},
 	"workflows/audit":      {"workflows"},
 	"workflows/template":   {"staging/rule"},
-	"cmd/internal/report":  {"approval"},
+	"cmd/internal/report":  {"approval", "workflows/audit"},
 	"cmd/internal/command": {"cmd/internal/report", "publish", "workflows/audit", "workflows/template"},
 	"cmd/distgate":         {"cmd/internal/command"},
 

@@ -185,6 +185,13 @@ func (a Answer) refusals() (no rule.Refusals) {
 	return no
 }
 
+// Unasked tells whether nothing is known for the rule but that GitHub was not
+// asked.
+func (a Answer) Unasked() bool {
+	other := func(g Gap) bool { return g.Needs != AskGitHub }
+	return a.Verdict == CannotSee && !slices.ContainsFunc(a.Gaps, other)
+}
+
 // Unseen is the first thing that could not be seen, in words.
 func (a Answer) Unseen() string {
 	if len(a.Gaps) == 0 {

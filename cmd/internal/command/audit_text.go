@@ -13,7 +13,7 @@ import (
 	"github.com/distgate/distgate/workflows/audit"
 )
 
-var auditFormats = []string{"text", "markdown", "json", "sarif"}
+var auditFormats = []string{"text", "markdown", "json", "sarif", "html"}
 
 func (a audited) show(s Streams, format string) error {
 	switch format {
@@ -21,6 +21,12 @@ func (a audited) show(s Streams, format string) error {
 		return emit(s.Out, a)
 	case "sarif":
 		return emit(s.Out, a.sarif())
+	case "html":
+		page, err := report.Audit{Of: a.Of, Report: a.Report, Require: a.demand.Require, Drift: a.Drift, Since: a.compared, Time: s.Now()}.HTML()
+		if err == nil {
+			_, err = s.Out.Write(page)
+		}
+		return err
 	case "markdown":
 		_, err := io.WriteString(s.Out, a.markdown())
 		return err
@@ -93,7 +99,7 @@ func (p printer) audited(a audited) {
 		for _, answer := range a.Report.Answers {
 			switch {
 			case answer.Verdict != verdict:
-			case isUnasked(answer):
+			case answer.Unasked():
 				unasked = append(unasked, string(answer.Rule.ID))
 			default:
 				p.answer(answer, slices.Contains(a.demand.Require, answer.Rule.ID))
@@ -105,13 +111,6 @@ func (p printer) audited(a audited) {
 		p.field("rules", strings.Join(unasked, ", "))
 	}
 	p.line("distgate explain RULE tells why a rule is there, and what to do")
-}
-
-// isUnasked tells whether nothing is known for a rule but that GitHub was not
-// asked.
-func isUnasked(a audit.Answer) bool {
-	other := func(g audit.Gap) bool { return g.Needs != audit.AskGitHub }
-	return a.Verdict == audit.CannotSee && !slices.ContainsFunc(a.Gaps, other)
 }
 
 // maxPlaces is how many places of one rule the text shows.

@@ -251,8 +251,11 @@ func TestScreenshots(t *testing.T) {
 		return
 	}
 	b, all := openBrowser(t), samples(t)
+	pages := map[string]string{"audit": writePage(t, "audit", looseAudit(t)), "audit-hostile": writePage(t, "audit", hostileAudit())}
 	for _, name := range []string{"numpy", "looked", "tampered"} {
-		path := writePage(t, name, all[name])
+		pages[name] = writePage(t, name, all[name])
+	}
+	for name, path := range pages {
 		for _, l := range []look{{1280, "light"}, {1280, "dark"}, {390, "light"}, {390, "dark"}, {794, "print"}} {
 			b.open(path, l)
 			b.screenshot(filepath.Join(folder, name+"-"+l.String()+".png"))
@@ -260,7 +263,7 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-func writePage(t *testing.T, name string, facts Facts) (path string) {
+func writePage(t *testing.T, name string, facts interface{ HTML() ([]byte, error) }) (path string) {
 	raw, err := facts.HTML()
 	if err == nil {
 		path = filepath.Join(t.TempDir(), name+".html")

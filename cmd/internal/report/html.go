@@ -16,36 +16,45 @@ import (
 	"github.com/distgate/distgate/staging/rule"
 )
 
-//go:embed page.html style.css
+//go:embed page.html audit.html style.css
 var files embed.FS
 
 // HTML is the page: one file that loads nothing, runs nothing and can be kept.
 func (f Facts) HTML() ([]byte, error) {
+	return written("page.html", func(s sheet) any { return page{Facts: f, Top: f.Head(), sheet: s} })
+}
+
+// sheet is the style of a page, and the hash by which the page allows it.
+type sheet struct {
+	Style     template.CSS
+	StyleHash string
+}
+
+// written is a page by its template.
+func written(name string, with func(sheet) any) ([]byte, error) {
 	style, err := files.ReadFile("style.css")
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New("page.html").Funcs(template.FuncMap{
+	t, err := template.New(name).Funcs(template.FuncMap{
 		"visible": Visible, "size": size, "utc": utc, "count": count, "groups": digestGroups,
 		"differences": differences, "day": day, "likeness": likeness, "bytes": sizeOrNone, "kind": kindWords, "holders": holders, "signed": signed,
 		"why": func(id rule.ID) string { return id.Why() },
-	}).ParseFS(files, "page.html")
+	}).ParseFS(files, name)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(style)
 	var out bytes.Buffer
-	err = t.Execute(&out, page{Facts: f, Top: f.Head(), Style: template.CSS(style),
-		StyleHash: base64.StdEncoding.EncodeToString(sum[:])})
+	err = t.Execute(&out, with(sheet{template.CSS(style), base64.StdEncoding.EncodeToString(sum[:])}))
 	return out.Bytes(), err
 }
 
 // page is what the template shows.
 type page struct {
 	Facts
-	Top       Head
-	Style     template.CSS
-	StyleHash string
+	sheet
+	Top Head
 }
 
 func (p page) Roads() []road   { return []road{p.wide(), p.narrow()} }
