@@ -137,7 +137,7 @@ func (p policy) auditRecord(ctx context.Context, report audit.Report, demand aud
 	if err != nil {
 		return rec, "", err
 	}
-	person, err := p.approval.Author(raw, signature, rec.Issued)
+	person, err := p.approval.Author(raw, signature, rec.Issued, now)
 	if err != nil {
 		return rec, "", err
 	}
