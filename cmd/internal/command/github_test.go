@@ -19,7 +19,7 @@ func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)
 		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch, "push": push, "administrator": administrator,
 		"loosened": loosened,
 	})
-	return withSource(commands)
+	return withTrouble(withSource(commands))
 }
 
 // dispatch [RELEASE]: dave starts a run of the release workflow. Its job waits, and RUN
@@ -77,6 +77,8 @@ func behave(ts *testscript.TestScript, _ bool, args []string) {
 			b.CarriesApprovals = true
 		case "forgets":
 			b.ForgetsApprovals = true
+		case "hides":
+			b.HidesDenied = true
 		default:
 			ts.Fatalf("no such behaviour: %s", how)
 		}

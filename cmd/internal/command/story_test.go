@@ -60,7 +60,7 @@ func TestStories(t *testing.T) {
 				return err
 			}
 			env.Defer(func() { _ = w.Close(); cancel() })
-			env.Values[theWorld{}] = w
+			env.Values[theWorld{}], env.Values[theFront{}] = w, &front{}
 			env.Setenv("HOME", os.Getenv("HOME"))
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("SIMPLE", w.SimpleURL())
@@ -87,6 +87,7 @@ func TestStories(t *testing.T) {
 			"scan":      scan,
 			"pipe":      pipe,
 			"registry":  startRegistry,
+			"tamper":    tamper,
 			"project":   register,
 			"ran":       ran,
 			"exitcode":  exitcode,
@@ -217,7 +218,9 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	r, err := registrytest.Start(dir, "")
 	ts.Check(err)
 	ts.Defer(func() { _ = r.Close() })
-	server := httptest.NewServer(r)
+	before := ts.Value(theFront{}).(*front)
+	before.registry = r
+	server := httptest.NewServer(before)
 	ts.Defer(server.Close)
 	table := fmt.Sprintf("\n[store]\nregistry = \"%s/acme/staging\"\nfiles = %t\n", server.URL, len(args) > 0)
 	file, err := os.OpenFile(ts.MkAbs("distgate.toml"), os.O_APPEND|os.O_WRONLY, 0)
