@@ -140,8 +140,10 @@ func (f withdrawFlags) run(ctx context.Context, s Streams, version dist.Version)
 	if err := f.drafts(out, w, result.Entries); err != nil {
 		return err
 	}
-	if err := f.press(ctx, s, w, version, result.Plan); err != nil {
-		return err
+	if !f.undo || len(result.Signed) > 0 { // a job alone puts nothing back
+		if err := f.press(ctx, s, w, version, result.Plan); err != nil {
+			return err
+		}
 	}
 	result.Served, err = f.wait(ctx, out, w, result.Plan)
 	if f.json {
