@@ -103,7 +103,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	}
 	w.index, err = pypitest.New(pypitest.Config{
 		Audience: audience, Issuers: []string{w.github.Issuer()},
-		TrustedRoots: [][]byte{w.sigstore.TrustedRoot()},
+		TrustedRoots: [][]byte{w.sigstore.TrustedRoot()}, YankAPI: true,
 	})
 	w.must(err)
 	t.Cleanup(func() { w.index.Close() })

@@ -137,13 +137,12 @@ func (f withdrawFlags) run(ctx context.Context, s Streams, version dist.Version)
 		return err
 	}
 	result.Entries = f.entries(w, found, result.Plan, s.Now())
-	if err := f.drafts(out, w, result.Entries); err != nil {
-		return err
+	err = f.drafts(out, w, result.Entries)
+	if err == nil && (!f.undo || len(result.Signed) > 0) { // a job alone puts nothing back
+		err = f.press(ctx, s, w, version, result.Plan)
 	}
-	if !f.undo || len(result.Signed) > 0 { // a job alone puts nothing back
-		if err := f.press(ctx, s, w, version, result.Plan); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	result.Served, err = f.wait(ctx, out, w, result.Plan)
 	if f.json {
