@@ -117,13 +117,13 @@ func TestFaults(t *testing.T) {
 	}
 	for _, service := range []string{"/api/v2/signingCert", "/api/v1/log", "/api/v1/log/entries", "/api/v1/timestamp"} {
 		for _, fault := range []string{"drop", "drop-after", "503", "nothing"} {
-			for _, lasting := range []bool{false, true} {
+			for _, when := range signings() {
 				c.next()
-				t.Run(fmt.Sprintf("%s: %s, lasting %v", service, fault, lasting), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s: %s, %s", service, fault, when.what), func(t *testing.T) {
 					t.Parallel()
 					spy := &tap{}
 					w := newWorld(t, between(spy.between))
-					better := w.worseSigstore(service, fault, lasting)
+					better := w.worseSigstore(service, fault, when)
 					c.add(w.survive(spy, better))
 				})
 			}
@@ -139,6 +139,19 @@ func TestFaults(t *testing.T) {
 			c.add(w.survive(spy, better))
 		})
 	}
+}
+
+// span is some of a job's requests to a service of Sigstore, by their numbers.
+type span struct {
+	what        string
+	first, last int
+}
+
+// signings are spans of what a job signs: two attestations, the summary and the
+// receipt.
+func signings() []span {
+	return []span{{"once", 1, 1}, {"from then on", 1, 1 << 30}, {"for the summary", 3, 3}, {"for the receipt", 4, 4},
+		{"for the summary, and from then on", 3, 1 << 30}}
 }
 
 // survive publishes, and if that fails once more after things got better. It
@@ -266,8 +279,8 @@ func (w *world) noToken(spy *tap) {
 }
 
 // worseSigstore puts something between the job and Sigstore, which happens to
-// the first request for a path, or to all. The function ends it.
-func (w *world) worseSigstore(path, fault string, lasting bool) (better func()) {
+// some of the requests for a path. The function ends it.
+func (w *world) worseSigstore(path, fault string, when span) (better func()) {
 	w.t.Helper()
 	var mu sync.Mutex
 	met, good := 0, false
@@ -277,7 +290,7 @@ func (w *world) worseSigstore(path, fault string, lasting bool) (better func()) 
 		if r.URL.Path == path {
 			met++
 		}
-		bad := !good && r.URL.Path == path && (lasting || met == 1)
+		bad := !good && r.URL.Path == path && met >= when.first && met <= when.last
 		mu.Unlock()
 		switch {
 		case !bad:

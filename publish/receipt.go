@@ -155,7 +155,7 @@ func (j Job) sign(ctx context.Context, c Confirmed, kind, typ string) error {
 	if err != nil {
 		return err
 	}
-	bundle, err := j.Signer.Sign(ctx, kind, statement)
+	bundle, err := j.signed(ctx, kind, statement)
 	if err != nil {
 		return err
 	}
@@ -165,4 +165,10 @@ func (j Job) sign(ctx context.Context, c Confirmed, kind, typ string) error {
 	}
 	return j.Store.Attach(ctx, c.release,
 		staging.Record{Kind: kind, Statement: statement, Bundle: bundle.Raw()})
+}
+
+// signed signs as this job, and tries again while Sigstore gives no answer: to leave
+// here costs another approval.
+func (j Job) signed(ctx context.Context, name string, statement []byte) (attest.Bundle, error) {
+	return again(ctx, j.patience(), func() (attest.Bundle, error) { return j.Signer.Sign(ctx, name, statement) })
 }

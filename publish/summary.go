@@ -39,7 +39,7 @@ func (j Job) summarize(ctx context.Context, c Confirmed, staged staging.Staged) 
 	if err != nil {
 		return err
 	}
-	bundle, err := j.Signer.Sign(ctx, SummaryKind, statement)
+	bundle, err := j.signed(ctx, SummaryKind, statement)
 	if err != nil {
 		return err
 	}
