@@ -6,16 +6,19 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // Pinned tells whether a commit is in the history of the repository that it is
-// taken from: what its version tag is at, or an ancestor of the default branch
-// or of a tag. GitHub shows the commits of every fork under the name of the
-// repository, so that a commit of a stranger can be pinned as if it were the
-// action's own.
+// taken from: what its version tag is at, or an ancestor of a branch or of a tag.
+// GitHub shows the commits of every fork under the name of the repository, so that
+// a commit of a stranger can be pinned as if it were the action's own.
 //
-// The version is what a comment beside the pin says, as "v4.2.2", or "".
+// The version is what a comment beside the pin says, as "v4.2.2", or "". Most pins
+// are one call. One that is neither on the default branch nor under a tag is held
+// against every branch and tag; where those are too many, that is an error, since
+// the commit may be in the history of one that was not asked.
 func (c *Client) Pinned(ctx context.Context, repository, commit, version string) (bool, error) {
 	if !commitSHA.MatchString(commit) {
 		return false, fmt.Errorf("want the 40 digits of a commit, got %.60q", commit)
@@ -27,10 +30,52 @@ func (c *Client) Pinned(ctx context.Context, repository, commit, version string)
 		}
 	}
 	on, err := c.before(ctx, repository, "HEAD", commit)
-	if on || err != nil && !failed(err, http.StatusNotFound) {
+	unknown := failed(err, http.StatusNotFound)
+	if on || err != nil && !unknown {
 		return on, err
 	}
-	return c.underTag(ctx, repository, commit)
+	refs, on, err := c.tips(ctx, repository, commit)
+	if on || err != nil || unknown {
+		return on, err
+	}
+	for i, ref := range refs {
+		if i == maxRefs {
+			return false, fmt.Errorf("%s has %d branches and tags, and the commit is in none of the first %d; "+
+				"write the version beside the pin, as # v4.2.2", repository, len(refs), maxRefs)
+		}
+		if on, err := c.before(ctx, repository, ref, commit); on || err != nil {
+			return on, err
+		}
+	}
+	return false, nil
+}
+
+// maxRefs is with how many branches and tags a commit is compared, a call for each.
+const maxRefs = 100
+
+// tips are the commits that branches and tags are at, branches first and each once,
+// or that one of them is the commit that is looked for.
+func (c *Client) tips(ctx context.Context, repository, commit string) (all []string, found bool, err error) {
+	at, err := pathOf(repository)
+	if err != nil {
+		return nil, false, err
+	}
+	a := &asking{c: c, ctx: ctx, at: at, about: repository}
+	for _, list := range []string{"/branches", "/tags"} {
+		heads, err := everything[struct{ Commit struct{ SHA string } }](a, at+list, "", readContents, nil)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, h := range heads {
+			if strings.EqualFold(h.Commit.SHA, commit) {
+				return nil, true, nil
+			}
+			if !slices.Contains(all, h.Commit.SHA) {
+				all = append(all, h.Commit.SHA)
+			}
+		}
+	}
+	return all, false, nil
 }
 
 // tagged is the commit that a tag is at, "" if there is no such tag.
@@ -45,33 +90,6 @@ func (c *Client) tagged(ctx context.Context, repository, tag string) (string, er
 		return "", nil
 	}
 	return said.SHA, err
-}
-
-// underTag tells whether a lightweight tag is at the commit. Whether it is an
-// ancestor of a release branch is not asked: that would be a call for each.
-func (c *Client) underTag(ctx context.Context, repository, commit string) (bool, error) {
-	at, err := pathOf(repository)
-	if err != nil {
-		return false, err
-	}
-	for page := 1; page <= 3; page++ {
-		q := question{path: at + "/tags", needs: "contents: read", about: repository,
-			query: url.Values{"per_page": {"100"}, "page": {fmt.Sprint(page)}}}
-		tags, err := get[[]struct{ Commit struct{ SHA string } }](ctx, c, q)
-		if err != nil {
-			return false, err
-		}
-		for _, t := range tags {
-			if strings.EqualFold(t.Commit.SHA, commit) {
-				return true, nil
-			}
-		}
-		if len(tags) < perPage {
-			return false, nil
-		}
-	}
-	return false, fmt.Errorf("%s has more than 300 tags, and the commit is neither on its default branch nor under the first of them; "+
-		"write the version beside the pin, as # v4.2.2", repository)
 }
 
 // Resolve is the commit that a tag or branch of a repository is at now, and the

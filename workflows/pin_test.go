@@ -1,6 +1,8 @@
 package workflows_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/distgate/distgate/workflows"
@@ -17,9 +19,15 @@ func TestPinned(t *testing.T) {
 	g.PutRef("acme/action", "refs/tags/v1.0.1", side.SHA)
 	annotated := g.PutCommit(githubtest.Commit{Repository: "acme/action", Message: "annotated", Parents: []string{first.SHA}})
 	g.PutTag(githubtest.Tag{Repository: "acme/action", Name: "v1.0.2", Target: annotated.SHA})
+	old := g.PutCommit(githubtest.Commit{Repository: "acme/action", Message: "old", Parents: []string{first.SHA}})
+	fixed := g.PutCommit(githubtest.Commit{Repository: "acme/action", Message: "fixed", Parents: []string{old.SHA}})
+	g.PutBranch(githubtest.Branch{Repository: "acme/action", Name: "releases/v0", SHA: fixed.SHA})
+	gone := g.PutCommit(githubtest.Commit{Repository: "acme/action", Message: "gone", Parents: []string{first.SHA}})
+	tip := g.PutCommit(githubtest.Commit{Repository: "acme/action", Message: "tip", Parents: []string{gone.SHA}})
+	g.PutRef("acme/action", "refs/tags/v0.9", tip.SHA)
 	g.PutRepository(githubtest.Repository{Name: "mallory/action", Parent: "acme/action"})
 	evil := g.PutCommit(githubtest.Commit{Repository: "mallory/action", Message: "evil", Parents: []string{head.SHA}})
-	c, err := workflows.NewPublicClient(g.Issuer(), nil)
+	c, err := workflows.NewClient(g.Issuer(), g.AccessToken(githubtest.Access{User: "alice", Permissions: map[string]string{"contents": "read"}}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +40,8 @@ func TestPinned(t *testing.T) {
 		"a tag's, with its name":     {side.SHA, "v1.0.1", true},
 		"a tag's, without":           {side.SHA, "", true},
 		"an annotated tag's":         {annotated.SHA, "v1.0.2", true},
+		"of a release branch":        {old.SHA, "", true},
+		"before a tag, on no branch": {gone.SHA, "", true},
 		"a fork's":                   {evil.SHA, "", false},
 		"a fork's, with the version": {evil.SHA, "v1.0.1", false},
 		"a commit that is not there": {"0123456789abcdef0123456789abcdef01234567", "", false},
@@ -40,6 +50,13 @@ func TestPinned(t *testing.T) {
 		if err != nil || got != test.want {
 			t.Errorf("%s: want %t, got %t, %v", name, test.want, got, err)
 		}
+	}
+	for i := range 101 {
+		c := g.PutCommit(githubtest.Commit{Repository: "acme/action", Message: fmt.Sprint(i), Parents: []string{head.SHA}})
+		g.PutRef("acme/action", fmt.Sprintf("refs/tags/nightly-%d", i), c.SHA)
+	}
+	if got, err := c.Pinned(t.Context(), "acme/action", evil.SHA, ""); got || err == nil || !strings.Contains(err.Error(), "in none of the first 100") {
+		t.Errorf("among more tags than are asked: got %t, %v", got, err)
 	}
 	for ref, want := range map[string][2]string{"v1.0.1": {side.SHA, "v1.0.1"}, "v1": {side.SHA, "v1.0.1"}, "main": {head.SHA, ""}, "gone": {}} {
 		if ref == "v1" {
