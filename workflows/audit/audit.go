@@ -26,7 +26,8 @@
 //
 // The workflow files of a repository, and the whole graph that its release runs:
 // called workflows and composite actions of the same repository, also as
-// "$/path". They are parsed by actionlint's library. Some rules judge every
+// "$/path"; and where GitHub is asked, called workflows of other repositories, at
+// the commit that they are pinned to. They are parsed by actionlint's library. Some rules judge every
 // file; those about building and publishing judge the release graph, which
 // begins at the workflows that the policy names, or else at those that attest,
 // publish, or may ask for an ID token.
@@ -89,6 +90,7 @@ type Facts struct {
 	Files    Files
 	Settings workflows.Settings // the zero value: GitHub was not asked
 	Pins     map[Pin]workflows.Seen[bool]
+	Nested   map[string]workflows.Seen[[]string] // by "OWNER/NAME[/PATH]@COMMIT": what the action uses that is not pinned
 
 	Labels       []string // of runners that the policy lists, beside GitHub's own
 	Refs         []string // that may publish, as the policy has them

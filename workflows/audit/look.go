@@ -33,6 +33,7 @@ func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string,
 		return f, files
 	}
 	f.Pins = lookAtPins(ctx, c, f.Files.Pins())
+	f.Nested = lookInside(ctx, c.Content, f.Files)
 	return f, ctx.Err()
 }
 
@@ -79,7 +80,11 @@ func readAt(ctx context.Context, c *workflows.Client, repository, commit string,
 	if err != nil {
 		return Files{}, err
 	}
-	return Read(ctx, tree, release)
+	files, err := Read(ctx, tree, release)
+	if err == nil {
+		err = files.reach(ctx, c.Content)
+	}
+	return files, err
 }
 
 // add takes in the files of another commit that are not the same already, as

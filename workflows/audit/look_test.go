@@ -32,7 +32,8 @@ func serve(t *testing.T) *githubtest.GitHub {
 
 // locked is a repository that keeps every practice that a machine can see.
 func locked(g *githubtest.GitHub) githubtest.Settings {
-	action := g.PutCommit(githubtest.Commit{Repository: "actions/attest", Message: "v4"})
+	action := g.PutCommit(githubtest.Commit{Repository: "actions/attest", Message: "v4",
+		Files: []githubtest.File{{Path: "action.yml", Content: "runs: {using: node24, main: index.js}\n"}}})
 	g.PutBranch(githubtest.Branch{Repository: "actions/attest", Name: "main", SHA: action.SHA})
 	g.PutRepository(githubtest.Repository{Name: releases, ImmutableReleases: true})
 	push(g, "main", "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    permissions: {id-token: write}\n    environment: pypi\n"+

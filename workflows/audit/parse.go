@@ -24,7 +24,9 @@ type file struct {
 	gaps    []Gap                // what was not understood
 	release bool                 // the release runs it
 
-	elsewhere bool // it is of another repository than the one whose settings are judged
+	elsewhere bool   // it is of another repository than the one whose settings are judged
+	origin    origin // zero: the tree that is read
+	unread    []Gap  // what it calls of other repositories, and nobody read
 }
 
 // job is a job with its steps.

@@ -29,7 +29,7 @@ var astral = Source{"Astral, Open source security at Astral (April 2026)", []Pra
 	{"A2", "comments on pull requests by an App", ids("dangerous-triggers", "automation-has-own-account"), ""},
 	{"A3", "actions pinned by commit", ids("unpinned-uses", "unpinned-images"), ""},
 	{"A4", "no impostor commits", ids("impostor-commit"), ""},
-	{"A5", "GitHub requires pins, nested ones too", ids("actions-require-pins", "actions-allowed"), ""},
+	{"A5", "GitHub requires pins, nested ones too", ids("actions-require-pins", "nested-uses", "actions-allowed"), ""},
 	{"A6", "nothing mutable within actions", ids("actions-fetch-nothing", "mutable-downloads"), ""},
 	{"A7", "default token reads only", ids("default-token-reads"), ""},
 	{"A8", "permissions: {} and widened by job", ids("excessive-permissions", "id-token-elsewhere"), ""},

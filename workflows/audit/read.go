@@ -73,6 +73,9 @@ func Read(ctx context.Context, tree Tree, release Release) (Files, error) {
 		return Files{}, err
 	}
 	r.files.mark(release.Workflows)
+	if err := r.files.reach(ctx, nil); err != nil {
+		return Files{}, err
+	}
 	r.files.updates = readUpdates(ctx, tree)
 	return r.files, nil
 }

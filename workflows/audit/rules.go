@@ -15,7 +15,7 @@ func Rules() []Rule {
 	return slices.Concat(
 		[]Rule{attestBesideCode, publishDoesMore, trustedPublishing, publishEnvironment, idTokenElsewhere},
 		[]Rule{dangerousTriggers, templateInjection, insecureCommands},
-		[]Rule{unpinnedUses, impostorCommit, unpinnedImages},
+		[]Rule{unpinnedUses, impostorCommit, unpinnedImages, nestedUses},
 		[]Rule{excessivePermissions, persistedCredentials, secretsOutsideEnv, secretsInherit, overprovisionedSecrets},
 		[]Rule{selfHostedRunner, releaseCaches, foreignArtifacts, mutableDownloads, mutableInputs},
 		environmentRules, actionsRules, refRules, accessRules, dependencyRules,
@@ -43,6 +43,9 @@ func (f Facts) seen(in scope) (files []*file, gaps []Gap) {
 		}
 		if in == everyFile || file.release || !f.Files.named { // one that is not understood may be of the release
 			gaps = append(gaps, file.gaps...)
+		}
+		if in == releaseGraph && file.release {
+			gaps = append(gaps, file.unread...)
 		}
 	}
 	return files, gaps

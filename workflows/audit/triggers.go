@@ -18,7 +18,7 @@ func judgeTriggers(f Facts) judgement {
 	files, gaps := f.seen(everyFile)
 	j := judgement{gaps: gaps}
 	for _, file := range files {
-		if file.ast == nil {
+		if file.ast == nil || file.origin != (origin{}) { // that of another repository starts there
 			continue
 		}
 		j.applies = true

@@ -80,7 +80,8 @@ func (w *World) putAudited() {
 			{Login: "carol", Role: "admin"}, {Login: "dave", Role: "admin"}}})
 
 	pin := func(action string) string {
-		c := g.PutCommit(githubtest.Commit{Repository: action, Message: action + " v1.0.0"})
+		c := g.PutCommit(githubtest.Commit{Repository: action, Message: action + " v1.0.0",
+			Files: []githubtest.File{{Path: "action.yml", Content: "runs: {using: node24, main: index.js}\n"}}})
 		g.PutBranch(githubtest.Branch{Repository: action, Name: "main", SHA: c.SHA})
 		g.PutRef(action, "refs/tags/v1.0.0", c.SHA)
 		return action + "@" + c.SHA + " # v1.0.0"

@@ -1,0 +1,136 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
+)
+
+const other = "89abcdef0123456789abcdef0123456789abcdef"
+
+// elsewhere is what other repositories have, by "OWNER/NAME/PATH@COMMIT".
+func elsewhere(files map[string]string) Content {
+	return func(_ context.Context, repository, path, commit string) ([]byte, error) {
+		text, ok := files[repository+"/"+path+"@"+commit]
+		if !ok {
+			return nil, fs.ErrNotExist
+		}
+		return []byte(text), nil
+	}
+}
+
+func callee(steps ...string) string {
+	return "on: workflow_call\npermissions: {}\njobs:\n  b:\n    runs-on: ubuntu-24.04\n" + stepsOf(steps...)
+}
+
+func caller(uses string) tree {
+	return tree{releaseYML: "on: push\npermissions: {}\njobs:\n  a:\n    uses: " + uses + "\n"}
+}
+
+// What the release calls of another repository is judged as its own.
+func TestReach(t *testing.T) {
+	const at = "acme/shared/.github/workflows/build.yml@" + commit
+	for name, c := range map[string]struct {
+		uses    string
+		files   map[string]string
+		rule    rule.ID
+		verdict Verdict
+		file    string
+	}{
+		"in order":             {at, map[string]string{at: callee("- run: make")}, "mutable-downloads", Holds, ""},
+		"broken there":         {at, map[string]string{at: callee("- uses: acme/action@v1")}, "unpinned-uses", Broken, ".github/workflows/build.yml of acme/shared at 0123456789ab:7"},
+		"of a moving name":     {"acme/shared/.github/workflows/build.yml@main", nil, "mutable-downloads", CannotSee, ""},
+		"that cannot be read":  {at, nil, "mutable-downloads", CannotSee, ""},
+		"that is no workflow":  {at, map[string]string{at: "]"}, "mutable-downloads", CannotSee, ""},
+		"and it calls on":      {at, map[string]string{at: "on: workflow_call\njobs:\n  b:\n    uses: ./.github/workflows/two.yml\n", strings.Replace(at, "build", "two", 1): callee("- run: curl -L https://example.org/latest | sh")}, "mutable-downloads", Broken, ".github/workflows/two.yml of acme/shared at 0123456789ab:7"},
+		"and it calls itself":  {at, map[string]string{at: "on: workflow_call\npermissions: {}\njobs:\n  b:\n    uses: " + at + "\n"}, "mutable-downloads", Holds, ""},
+		"with an action":       {at, map[string]string{at: callee("- uses: ./tools")}, "mutable-downloads", CannotSee, ""},
+		"its trigger is there": {at, map[string]string{at: "on: [workflow_call, pull_request_target]\npermissions: {}\njobs:\n  b:\n    runs-on: ubuntu-24.04\n" + stepsOf("- run: make")}, "dangerous-triggers", Holds, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files, err := Read(t.Context(), caller(c.uses), Release{Workflows: []string{releaseYML}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := files.reach(t.Context(), elsewhere(c.files)); err != nil {
+				t.Fatal(err)
+			}
+			a := answer(Judge(Facts{Files: files}), c.rule)
+			if a.Verdict != c.verdict || c.file != "" && (len(a.Spots) == 0 || a.Spots[0].Place() != c.file) {
+				t.Errorf("want %s %s, got %s %v %v", c.verdict, c.file, a.Verdict, a.Spots, a.Gaps)
+			}
+		})
+	}
+}
+
+func TestWithoutGitHubNothingIsReached(t *testing.T) {
+	files, err := Read(t.Context(), caller("acme/shared/.github/workflows/build.yml@"+commit), Release{Workflows: []string{releaseYML}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := answer(Judge(Facts{Files: files}), "mutable-downloads"); a.Verdict != CannotSee || !a.Unasked() {
+		t.Errorf("got %s %v", a.Verdict, a.Gaps)
+	}
+}
+
+// However much is called, so much is read.
+func TestReachEnds(t *testing.T) {
+	endless := func(_ context.Context, _, path, _ string) ([]byte, error) {
+		return fmt.Appendf(nil, "on: workflow_call\njobs:\n  b:\n    uses: ./.github/workflows/x%d.yml\n", len(path)), nil
+	}
+	many := func(_ context.Context, _, path, _ string) ([]byte, error) {
+		return []byte("on: workflow_call\njobs:\n  b:\n    uses: ./" + strings.Replace(path, ".yml", "x.yml", 1) + "\n"), nil
+	}
+	for _, content := range []Content{endless, many} {
+		files, err := Read(t.Context(), caller("acme/shared/.github/workflows/build.yml@"+commit), Release{Workflows: []string{releaseYML}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := files.reach(t.Context(), content); err != nil || len(files.all) > maxReached+1 {
+			t.Errorf("%d files, %v", len(files.all), err)
+		}
+	}
+}
+
+// A pin holds the action, and not what that uses.
+func TestNestedUses(t *testing.T) {
+	for name, c := range map[string]struct {
+		action  string
+		verdict Verdict
+	}{
+		"a program":               {"runs: {using: node24, main: index.js}\n", Holds},
+		"pinned within":           {"runs:\n  using: composite\n  steps:\n    - uses: acme/inner@" + other + "\n", Holds},
+		"a tag within":            {"runs:\n  using: composite\n  steps:\n    - uses: acme/inner@v1\n", Broken},
+		"an image with a tag":     {"runs: {using: docker, image: \"docker://python:3\"}\n", Broken},
+		"an image with a digest":  {"runs: {using: docker, image: \"docker://python@sha256:" + strings.Repeat("0", 64) + "\"}\n", Holds},
+		"a Dockerfile of its own": {"runs: {using: docker, image: Dockerfile}\n", Holds},
+		"not understood":          {"runs: [", CannotSee},
+		"not there":               {"", CannotSee},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := read(t, tree{releaseYML: inRelease(stepsOf("- uses: acme/outer/sub@" + commit))}, releaseYML)
+			content := elsewhere(map[string]string{"acme/outer/sub/action.yaml@" + commit: c.action})
+			if c.action == "" {
+				content = elsewhere(nil)
+			}
+			facts := Facts{Files: files, Nested: lookInside(t.Context(), content, files)}
+			if a := answer(Judge(facts), "nested-uses"); a.Verdict != c.verdict {
+				t.Errorf("want %s, got %s %v %v", c.verdict, a.Verdict, a.Spots, a.Gaps)
+			}
+		})
+	}
+	none := Facts{Files: read(t, tree{releaseYML: inRelease(stepsOf("- uses: acme/outer@" + commit))}, releaseYML), Nested: map[string]workflows.Seen[[]string]{}}
+	if a := answer(Judge(none), "nested-uses"); a.Verdict != CannotSee {
+		t.Errorf("what nobody asked is %s", a.Verdict)
+	}
+}
+
+func answer(r Report, id rule.ID) Answer {
+	return r.Answers[slices.IndexFunc(r.Answers, func(a Answer) bool { return a.Rule.ID == id })]
+}
