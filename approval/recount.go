@@ -33,7 +33,11 @@ func Recount(r staging.Release, records []staging.Record, run Run, p Policy, pub
 	t := emptyTally(review, dist.Digest{}, run, p, published)
 	for _, record := range records {
 		t.shown = shownTo(record)
-		t.add(t.judge(record))
+		b, no := t.judge(record)
+		if len(no) == 0 && b.Decision == Reject && b.Issued.After(published) {
+			continue // of what was out by then
+		}
+		t.add(b, no)
 	}
 	for _, review := range run.Reviews {
 		t.add(t.judgeReview(review))

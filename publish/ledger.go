@@ -49,6 +49,7 @@ type stranger struct {
 	offered
 	of      *account
 	brought string // by whom, as the index says
+	run     string // of the policy's publisher, if its attestation says that it was it
 }
 
 // account is one version.
@@ -309,9 +310,9 @@ func (l *ledger) refusals() (all rule.Refusals) {
 	for _, s := range l.strangers {
 		switch of := whole[s.of]; {
 		case s.of.due > 0 || len(of) == 1:
-			all = append(all, l.strange(s.name, s.describe()))
+			all = append(all, l.strange(s, s.name, s.describe()))
 		case of[0] == s:
-			all = append(all, l.strange(l.books.Project+" "+s.of.Version,
+			all = append(all, l.strange(s, l.books.Project+" "+s.of.Version,
 				fmt.Sprintf("%d files, the first %s: %s", len(of), s.name, s.describe())))
 		}
 	}
@@ -319,10 +320,15 @@ func (l *ledger) refusals() (all rule.Refusals) {
 	return append(all, l.refused...)
 }
 
-func (l *ledger) strange(file, got string) rule.Refusal {
-	return rule.Refusal{File: brief(file), Rule: rule.ReconcileForeign, Want: "only files that a receipt has", Got: brief(got),
+func (l *ledger) strange(s *stranger, file, got string) rule.Refusal {
+	no := rule.Refusal{File: brief(file), Rule: rule.ReconcileForeign, Want: "only files that a receipt has", Got: brief(got),
 		Hint: "find out who uploaded it and by which road, take that road away, and take it back with distgate withdraw; " +
 			"what was released before distgate is left out by [reconcile] since in the policy"}
+	if s.run != "" {
+		no.Hint = "before anything is taken back, look at that run: if it released this, its store has the receipt, and " +
+			"this is another store or an older copy of it"
+	}
+	return no
 }
 
 // describe says what is known of how the file came.
@@ -332,6 +338,8 @@ func (s *stranger) describe() string {
 		text += ", uploaded " + stamp(s.uploaded)
 	}
 	switch {
+	case s.run != "":
+		return text + ", by the policy's own publisher, in " + s.run
 	case s.brought != "":
 		return text + ", by the trusted publisher " + s.brought + ", as the index says"
 	case s.attested:

@@ -147,8 +147,8 @@ func (w Witness) attestations(ctx context.Context, project string, version dist.
 	})
 }
 
-// askWhoBrought adds to the first foreign files what the index says of who
-// uploaded them. It is the index's word alone.
+// askWhoBrought adds to the first foreign files who uploaded them: as the index
+// says or, of the publisher that the policy names, as its attestation proves.
 func (w Witness) askWhoBrought(ctx context.Context, l *ledger) error {
 	for _, s := range l.strangers[:min(len(l.strangers), maxForeign)] {
 		f, err := dist.ParseFilename(s.name)
@@ -159,9 +159,23 @@ func (w Witness) askWhoBrought(ctx context.Context, l *ledger) error {
 		if err != nil {
 			return err
 		}
-		s.brought = publishers(a)
+		s.brought, s.run = publishers(a), w.ownRun(s, a)
 	}
 	return nil
+}
+
+// ownRun is the run of the policy's publisher that attested the file.
+func (w Witness) ownRun(s *stranger, a answer) string {
+	bundles, err := attest.ParseBundles(s.name+".provenance", bytes.NewReader(a.body))
+	if a.status != http.StatusOK || err != nil {
+		return ""
+	}
+	for _, b := range bundles {
+		if _, e, err := w.Verifier.VerifyStatement(w.Publisher.Policy(), b, s.digest, attest.PublishV1); err == nil {
+			return e.Run
+		}
+	}
+	return ""
 }
 
 // publishers are the trusted publishers that a provenance object names.

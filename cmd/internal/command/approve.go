@@ -138,9 +138,24 @@ func (f voteFlags) ways() (n int) {
 	return n
 }
 
+// notPublished refuses to reject what is out: that stops nothing any more.
+func (r release) notPublished(ctx context.Context) error {
+	m := r.staged.Manifest()
+	published, err := r.policy.published(ctx, r.store, staging.Release{Digest: r.staged.Digest(), Manifest: m}, r.index)
+	if err == nil && published {
+		err = usagef(m.Version + " is published; distgate withdraw " + m.Version + " takes it back")
+	}
+	return err
+}
+
 func (r release) vote(ctx context.Context, s Streams, decision approval.Decision, f voteFlags) error {
 	if err := r.withdrawn(ctx, s); err != nil && decision == approval.Approve {
 		return err
+	}
+	if decision == approval.Reject {
+		if err := r.notPublished(ctx); err != nil {
+			return err
+		}
 	}
 	review, err := r.look(ctx, s)
 	if err != nil {
