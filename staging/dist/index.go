@@ -30,23 +30,25 @@ func isIndexPlatform(tag string) bool {
 	}, func(form string) bool { return regexp.MustCompile(`^(?:` + form + `)$`).MatchString(tag) })
 }
 
+// of is what there is to say of the values of some fields.
+func of(fault func(value string) string, fields ...string) func(Metadata) string {
+	return func(m Metadata) string {
+		var all []string
+		for _, field := range fields {
+			for _, value := range m.Values(field) {
+				// UNKNOWN is what old tools wrote for nothing; the index drops it.
+				if what := fault(value); what != "" && value != "UNKNOWN" && value != "" {
+					all = append(all, field+": "+what)
+				}
+			}
+		}
+		return strings.Join(all, "; ")
+	}
+}
+
 // indexRows are what PyPI wants of metadata beyond the specification
 // (warehouse/forklift/metadata.py, warehouse/utils/readme.py).
 func indexRows() []row[Metadata] {
-	of := func(fault func(value string) string, fields ...string) func(Metadata) string {
-		return func(m Metadata) string {
-			var all []string
-			for _, field := range fields {
-				for _, value := range m.Values(field) {
-					// UNKNOWN is what old tools wrote for nothing; the index drops it.
-					if what := fault(value); what != "" && value != "UNKNOWN" && value != "" {
-						all = append(all, field+": "+what)
-					}
-				}
-			}
-			return strings.Join(all, "; ")
-		}
-	}
 	return []row[Metadata]{
 		{rule.IndexMetadata, rule.Refuse, "requirements (PEP 508) without an address of their own",
 			of(requirementFault, "Requires-Dist", "Provides-Dist", "Obsoletes-Dist")},

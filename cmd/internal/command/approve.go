@@ -175,6 +175,12 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 	if f.run != "" {
 		return r.voteInRun(ctx, s, review, decision, f)
 	}
+	return r.voteSigned(ctx, s, review, decision, f)
+}
+
+// voteSigned records a vote that would count, and shows where the release stands
+// with it.
+func (r release) voteSigned(ctx context.Context, s Streams, review looked, decision approval.Decision, f voteFlags) error {
 	record, err := r.signed(ctx, s, review, decision, f)
 	if err != nil {
 		return err

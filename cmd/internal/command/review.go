@@ -39,40 +39,45 @@ are the job's summary too.`,
 			if err != nil {
 				return err
 			}
-			if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
-				return err
-			}
-			l, err := r.look(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			again, err := r.rebuilt(c.Context(), rebuild)
-			if err != nil {
-				return err
-			}
-			all := reviewed{l.Review, l.changes, l.match, again, l.audit}
-			facts, err := r.report(c.Context(), s, html, all)
-			if err != nil {
-				return err
-			}
-			if f.json {
-				return emit(s.Out, all)
-			}
-			p := printer{s.Out}
-			p.top(facts.Head())
-			p.review(l.Review, r.policy.address(r.index).Upload)
-			p.inside(facts)
-			p.match(l.match)
-			p.auditOf(l.audit)
-			p.changes(l.changes)
-			p.rebuilt(again)
-			return r.showStanding(c.Context(), s, facts.Votes.Beware)
+			return r.review(c.Context(), s, html, rebuild)
 		},
 	}
 	f.bind(c)
 	c.Flags().StringVar(&rebuild, "rebuild", "", "compare with the second build in this `DIR`")
 	c.Flags().StringVar(&html, "html", "", "keep the report as this `FILE`.html")
 	return c
+}
+
+// review renders the facts in every way that is asked for.
+func (r release) review(ctx context.Context, s Streams, html, rebuild string) error {
+	if err := inActions(s).outputs(releaseOutputs(r.staged.Digest(), r.staged.Manifest())); err != nil {
+		return err
+	}
+	l, err := r.look(ctx, s)
+	if err != nil {
+		return err
+	}
+	again, err := r.rebuilt(ctx, rebuild)
+	if err != nil {
+		return err
+	}
+	all := reviewed{l.Review, l.changes, l.match, again, l.audit}
+	facts, err := r.report(ctx, s, html, all)
+	if err != nil {
+		return err
+	}
+	if r.flags.json {
+		return emit(s.Out, all)
+	}
+	p := printer{s.Out}
+	p.top(facts.Head())
+	p.review(l.Review, r.policy.address(r.index).Upload)
+	p.inside(facts)
+	p.match(l.match)
+	p.auditOf(l.audit)
+	p.changes(l.changes)
+	p.rebuilt(again)
+	return r.showStanding(ctx, s, facts.Votes.Beware)
 }
 
 // reviewed is what a person is shown: the facts that everybody sees alike, and
@@ -151,6 +156,11 @@ func (p printer) review(r approval.Review, upload string) {
 	p.notes(r.Proven)
 	p.line("\nnot proven")
 	p.notes(r.NotProven)
+	p.voting(r)
+}
+
+// voting says who decides, and how.
+func (p printer) voting(r approval.Review) {
 	p.line("\nwho decides")
 	need := plural(r.Voting.Need, "approval") + fmt.Sprintf(", each for at most %d h", r.Voting.MaxAge/3600)
 	if r.Voting.Need == 0 {
