@@ -25,9 +25,12 @@ func runs(ts *testscript.TestScript, neg bool, args []string) {
 	root, err := filepath.Abs("../../..")
 	ts.Check(err)
 	index := append(args, "local")[1]
+	jobs, err := os.MkdirTemp("", "act-") // not in this folder, of which each job has a copy
+	ts.Check(err)
+	defer os.RemoveAll(jobs)
 	tokens := httptest.NewServer(jobTokens(inWorld(ts)))
 	defer tokens.Close()
-	line := []string{"workflow_dispatch", "--no-cache-server", "--action-cache-path", ts.MkAbs("act"),
+	line := []string{"workflow_dispatch", "--no-cache-server", "--action-cache-path", jobs,
 		"-W", ts.MkAbs(".github/workflows/release.yml"), "-P", "ubuntu-24.04=-self-hosted",
 		"--input", "version=" + args[0], "--input", "index=" + index, "--input", "runs=",
 		"-s", "GITHUB_TOKEN=" + ts.Getenv("GITHUB_TOKEN"), "--env", "ARTIFACTS=" + ts.MkAbs("artifacts"),
@@ -36,7 +39,8 @@ func runs(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range []string{"GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"} {
 		line = append(line, "--env", name+"="+ts.Getenv(name))
 	}
-	from := map[string]string{"distgate/distgate": root, "actions/upload-artifact": ts.MkAbs("upload"), "actions/download-artifact": ts.MkAbs("download")}
+	from := map[string]string{"distgate/distgate": root, "actions/upload-artifact": ts.MkAbs("upload"), "actions/download-artifact": ts.MkAbs("download"),
+		"actions/checkout": ts.MkAbs("checkout"), "actions/attest": ts.MkAbs("attest")}
 	for _, used := range regexp.MustCompile(`uses: (([^@\s]+)@\S+)`).FindAllStringSubmatch(workflow, -1) {
 		line = append(line, "--local-repository", used[1]+"="+from[used[2]])
 	}
@@ -44,6 +48,12 @@ func runs(ts *testscript.TestScript, neg bool, args []string) {
 	if (err != nil) != neg {
 		ts.Fatalf("act: %v, with %s", err, strings.Join(line, " "))
 	}
+}
+
+// own VERSION DIR: the run that was dispatched is to build the version itself. Its
+// files lie in the folder, and GitHub has them and their attestations.
+func ownBuild(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(inWorld(ts).OwnBuild(ts.MkAbs(args[1]), args[0]))
 }
 
 // jobTokens hands out the ID tokens of one run. The first is the canary's, whose job

@@ -100,6 +100,7 @@ func TestStories(t *testing.T) {
 			"yank":      yank,
 			"yankable":  yankable,
 			"runs":      runs,
+			"own":       ownBuild,
 			"rehearsal": rehearsal,
 			"writer":    writer,
 			"issues":    issues,

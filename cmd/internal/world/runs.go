@@ -27,6 +27,40 @@ func (w *World) BranchRun(version string) (int64, error) {
 	return w.buildRun(job, nil, func(dir string) error { return w.build(job, dir, version) })
 }
 
+// OwnBuild builds a version in the very run that publishes it, as a project does whose
+// one workflow does all: an artifact "dist", and an attestation for each file. It leaves
+// the files in the folder.
+func (w *World) OwnBuild(dir, version string) error {
+	job := w.PublishJob()
+	job.Environment, job.EnvironmentNodeID = "", ""
+	run, err := strconv.ParseInt(job.RunID, 10, 64)
+	if err != nil {
+		return err
+	}
+	if err := w.build(job, dir, version); err != nil {
+		return err
+	}
+	bundles, err := filepath.Glob(filepath.Join(dir, "*.sigstore.json"))
+	if err != nil {
+		return err
+	}
+	var files []string
+	for _, bundle := range bundles {
+		raw, err := os.ReadFile(bundle)
+		if err != nil {
+			return err
+		}
+		if _, err := w.github.PutAttestation(githubtest.Attestation{Repository: job.Repository, Bundle: raw}); err != nil {
+			return err
+		}
+		if err := os.Remove(bundle); err != nil {
+			return err
+		}
+		files = append(files, strings.TrimSuffix(bundle, ".sigstore.json"))
+	}
+	return w.upload(run, "dist", files...)
+}
+
 // LateRun is another run at the version's commit, which builds one wheel more, of
 // a tag such as "cp313-cp313-win_amd64".
 func (w *World) LateRun(version, tag string) (int64, error) {
