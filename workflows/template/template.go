@@ -42,7 +42,7 @@ type Setup struct {
 	Workflow   string   // path of the workflow that publishes
 	Indexes    []string // their names; each has an environment of that name
 	Registry   string   // where releases are stored; "" hands them on as an artifact
-	Mirror     bool     // releases to the first index are copied to GitHub, out of the registry
+	Mirror     bool     // releases to the first index are copied to GitHub
 	Single     bool     // the workflow that publishes builds as well
 	Build      Build
 	Files      string // the policy's [files] table; "" leaves a line to fill in
@@ -213,8 +213,6 @@ func (s Setup) check() error {
 		return errors.New("want a ref that is built, the label of a runner and an index, got none")
 	case slices.Contains(s.Indexes, rehearse):
 		return errors.New("want an index by another name than " + rehearse + ", which publishes nothing")
-	case s.Mirror && s.Registry == "":
-		return errors.New("want a registry that keeps releases for who copies them to GitHub, got none")
 	}
 	return nil
 }

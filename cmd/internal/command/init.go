@@ -61,7 +61,7 @@ func (f *setupFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&f.project, "project", "", "the project's `NAME` on the index (default: what pyproject.toml says)")
 	c.Flags().StringArrayVar(&f.indexes, "index", []string{"pypi"}, "an index to release to, by `NAME` (repeatable)")
 	c.Flags().StringVar(&f.registry, "registry", "", "keep releases in this OCI `REGISTRY`, as ghcr.io/acme/staging")
-	c.Flags().BoolVar(&f.mirror, "mirror", false, "copy each release to GitHub too, where --registry keeps it")
+	c.Flags().BoolVar(&f.mirror, "mirror", false, "copy each release to GitHub too")
 	c.Flags().StringArrayVar(&f.owners, "owner", nil, "`WHO` must look at changes of the gate, as @acme/release (repeatable)")
 	c.Flags().BoolVar(&f.write, "write", false, "write the files, and not the diff alone")
 }
