@@ -183,13 +183,14 @@ func (p policy) runHere(ctx context.Context, s Streams, client *workflows.Client
 	return r.Head, err
 }
 
-// guarded refuses a release in the run of that commit.
-func (r release) guarded(ctx context.Context, s Streams, own releaseRun) error {
+// guarded refuses a release, in its run, whose repositories do not keep what the
+// policy requires of them: nil where that is nothing.
+func (r release) guarded(ctx context.Context, s Streams, own releaseRun) (*approval.Audited, error) {
 	if !r.policy.wantsAudit() {
-		return nil
+		return nil, nil
 	}
-	_, err := r.policy.guard(ctx, s, own.run.Latest().HeadSHA, evidenceOf(r.staged.Manifest()))
-	return err
+	all, err := r.policy.guard(ctx, s, own.run.Latest().HeadSHA, evidenceOf(r.staged.Manifest()))
+	return &all, err
 }
 
 // audited is how the repositories stand, to be shown: nil where the policy requires

@@ -79,7 +79,8 @@ func (r release) preflight(ctx context.Context, s Streams, f shared) error {
 	if err != nil {
 		return err
 	}
-	return r.guarded(ctx, s, own)
+	_, err = r.guarded(ctx, s, own)
+	return err
 }
 
 // preflight shows each row, and each claim beside what the index does with it.
@@ -117,13 +118,14 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err != nil {
 		return err
 	}
-	if err := r.guarded(ctx, s, own); err != nil {
+	told := outcome{}
+	if told.audit, err = r.guarded(ctx, s, own); err != nil {
 		return err
 	}
 	if own.facts.Match, err = r.explained(ctx, s); err != nil {
 		return err
 	}
-	told := outcome{run: own.facts}
+	told.run = own.facts
 	if told.changes, err = r.toTell(ctx, s); err != nil {
 		return err
 	}

@@ -152,6 +152,7 @@ func (a actions) summarizeRefusals(err error) error {
 type outcome struct {
 	run     approval.Run
 	changes *approval.Changes // before anything was uploaded
+	audit   *approval.Audited // nil where the policy requires nothing of the repository
 	receipt publish.Receipt   // zero where nothing was
 	ballots []approval.Ballot
 	refused rule.Refusals
@@ -180,7 +181,7 @@ func (r release) tell(ctx context.Context, s Streams, o outcome, err error) erro
 	if err != nil {
 		return err
 	}
-	facts.Changes, facts.Match, facts.Links.Run = o.changes, &o.run.Match, ownPage(s)
+	facts.Changes, facts.Match, facts.Audit, facts.Links.Run = o.changes, &o.run.Match, o.audit, ownPage(s)
 	facts.Served.Time = o.receipt.Confirmed
 	for _, f := range o.receipt.Files {
 		facts.Served.Files = append(facts.Served.Files, report.File{Name: f.Name, Digest: f.Digest, Size: f.Size, URL: f.URL})
