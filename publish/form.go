@@ -61,7 +61,8 @@ func formFields() []formField {
 type pair struct{ name, value string }
 
 // form is everything that an upload says of a file, in the order in which it
-// is sent, but for the file itself.
+// is sent, but for the file itself. Of the digests PyPI wants one; the BLAKE2b that
+// it keeps besides it makes itself.
 func (p parcel) form() []pair {
 	filetype, pyversion := "bdist_wheel", p.info.Filename.Python
 	if p.info.Filename.Kind == dist.Sdist {
@@ -73,7 +74,6 @@ func (p parcel) form() []pair {
 		{"filetype", filetype},
 		{"pyversion", pyversion},
 		{"sha256_digest", p.file.Digest().Hex()},
-		{"blake2_256_digest", p.blake2},
 		{"attestations", "[" + string(p.attestation) + "]"},
 	}
 	version := p.info.Metadata.MetadataVersion()

@@ -18,11 +18,11 @@
 //  2. The index says what it has of the release. The same bytes count as
 //     done; other bytes, or a file that nobody approved, refuse all the rest
 //     ([Preflight] has all the questions).
-//  3. Each file that is missing is hashed and signed: one publish attestation
-//     (PEP 740), verified as everybody else will.
+//  3. Each file that is missing is signed for: one publish attestation (PEP 740),
+//     verified as everybody else will.
 //  4. The files are sent one after the other, wheels first, while the next are
-//     made ready. The store withholds a file's last bytes if it hashes to
-//     something else, so no changed file can be completed.
+//     signed for. Each is hashed on its way out, and the store withholds its last
+//     bytes if it hashes to something else, so no changed file can be completed.
 //  5. The upload tokens are burned.
 //  6. [Witness.Confirm] looks at the index as a stranger would, and
 //     makes [Confirmed] of what it sees.

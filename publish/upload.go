@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -10,21 +9,18 @@ import (
 	"sync"
 
 	"github.com/cenkalti/backoff/v5"
-	"golang.org/x/crypto/blake2b"
-
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
 
-const parallel = 8 // files hashed, signed or downloaded at once
+const parallel = 8 // files signed or downloaded at once
 
 // parcel is a file made ready for upload.
 type parcel struct {
 	file        dist.File
 	info        dist.Info
-	blake2      string // BLAKE2b-256 in hexadecimal digits
 	attestation []byte // publish/v1, as PEP 740 has it
 }
 
@@ -40,21 +36,6 @@ func (j Job) missing(staged staging.Staged, done map[string]served) (parcels []p
 	}
 	wheelsFirst(parcels)
 	return parcels
-}
-
-// blake2 is PyPI's second digest, over bytes whose first is verified on the way.
-func blake2(ctx context.Context, staged staging.Staged, name string) (string, error) {
-	r, err := staged.Reader(name)
-	if err != nil {
-		return "", err
-	}
-	defer r.Close()
-	hash, err := blake2b.New256(nil)
-	if err != nil {
-		return "", err
-	}
-	_, err = io.CopyBuffer(hash, until{ctx, r}, make([]byte, copyBuffer))
-	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
 // attest signs the statement that this job publishes the file, and verifies it
@@ -83,7 +64,7 @@ func (j Job) attest(ctx context.Context, f dist.File) ([]byte, error) {
 
 // prepared makes the parcels ready, in order and some of them ahead of who takes
 // them. It ends with the context, and wait tells when it has.
-func (j Job) prepared(ctx context.Context, staged staging.Staged, parcels []parcel) (next func(i int) error, wait func()) {
+func (j Job) prepared(ctx context.Context, parcels []parcel) (next func(i int) error, wait func()) {
 	results := make([]chan error, len(parcels))
 	for i := range results {
 		results[i] = make(chan error, 1)
@@ -103,7 +84,7 @@ func (j Job) prepared(ctx context.Context, staged staging.Staged, parcels []parc
 				if i == 0 { // nothing is lost by giving up
 					patience = patience.atMost(issuerLimit)
 				}
-				results[i] <- j.prepare(ctx, staged, &parcels[i], patience)
+				results[i] <- j.prepare(ctx, &parcels[i], patience)
 			})
 		}
 	})
@@ -114,11 +95,8 @@ func (j Job) prepared(ctx context.Context, staged staging.Staged, parcels []parc
 	}, work.Wait
 }
 
-// prepare hashes a file and signs for it.
-func (j Job) prepare(ctx context.Context, staged staging.Staged, p *parcel, patience patience) (err error) {
-	if p.blake2, err = blake2(ctx, staged, p.file.Name()); err != nil {
-		return err
-	}
+// prepare signs for a file. Its bytes are read once, when they are sent.
+func (j Job) prepare(ctx context.Context, p *parcel, patience patience) (err error) {
 	if p.attestation, err = again(ctx, patience, func() ([]byte, error) { return j.attest(ctx, p.file) }); err != nil {
 		return fmt.Errorf("publish attestation for %s: %w", p.file.Name(), err)
 	}
@@ -135,7 +113,7 @@ func (s *session) uploadAll(ctx context.Context, staged staging.Staged, r releas
 	}
 	s.job.report(Event{Step: Planned, Size: total, Files: len(parcels)})
 	ctx, cancel := context.WithCancel(ctx)
-	next, wait := s.job.prepared(ctx, staged, parcels)
+	next, wait := s.job.prepared(ctx, parcels)
 	defer wait()
 	defer cancel()
 	defer s.burn(ctx)
@@ -344,17 +322,4 @@ func (o *outgoing) failed() error {
 		return nil
 	}
 	return o.end
-}
-
-// until is a reader that ends when its context does.
-type until struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u until) Read(b []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.r.Read(b)
 }
