@@ -62,6 +62,7 @@ func (f Facts) verdict() Verdict {
 		when bool
 		Verdict
 	}{
+		{f.Votes.State == Withdrawn, Verdict{refusedKind, "Withdrawn", f.withdrawal()}},
 		{f.Votes.State == Refused, Verdict{refusedKind, "Refused", f.refusal()}},
 		{f.broken() > 0 && f.Votes.State != Published, Verdict{refusedKind, "Refused",
 			say(count(f.broken(), "rule") + " broken that the policy requires of the repository")}},
@@ -116,12 +117,24 @@ func (f Facts) closed() string {
 	switch {
 	case f.Votes.State == Published:
 		return "It is published, so there is nothing left to approve."
+	case f.Votes.State == Withdrawn:
+		return "It was withdrawn, so there is nothing to approve."
 	case f.verdict().Kind == refusedKind:
 		return "It is refused, so there is nothing to approve."
 	case f.Votes.Need == 0:
 		return "It goes to an index to rehearse on, for which nobody has to approve."
 	}
 	return ""
+}
+
+// withdrawal is when the release was taken back, by whom and why.
+func (f Facts) withdrawal() Text {
+	for _, no := range f.Votes.Refused {
+		if no.Rule == rule.ReleaseWithdrawn {
+			return quote(strings.TrimPrefix(no.Got, "withdrawn "))
+		}
+	}
+	return say("it was taken back")
 }
 
 // refusal is what refuses the release, the first of it.

@@ -392,7 +392,7 @@ func (f Facts) next() Text {
 	}
 	name := cut(f.Review.Release.String(), len("sha256:")+12)
 	t = t.and(say("try the files: %s", "distgate fetch "+name))
-	if f.Votes.State == Published {
+	if f.Votes.State == Published || f.Votes.State == Withdrawn {
 		return t
 	}
 	t = t.and(say("; to reject: %s", "distgate reject "+name))

@@ -61,7 +61,7 @@ type File struct {
 
 // Votes are where the release stands.
 type Votes struct {
-	State   string            // "waiting", "approved", "published", "refused", "undecided"
+	State   string            // "waiting", "approved", "published", "withdrawn", "refused", "undecided"
 	Need    int               // people
 	By      []approval.Ballot // approvals that count
 	Voters  []approval.Voter  // everybody on the list
@@ -84,6 +84,7 @@ const (
 	Waiting   = "waiting"
 	Approved  = "approved"
 	Published = "published"
+	Withdrawn = "withdrawn"
 	Refused   = "refused"
 	Undecided = "undecided"
 )
