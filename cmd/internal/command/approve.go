@@ -330,20 +330,24 @@ func readVote(f voteFlags) (staging.Record, error) {
 func (r release) confirmVote(ctx context.Context, s Streams, review looked, decision approval.Decision, who string) error {
 	p := printer{s.Err}
 	review.show(p, r.policy.address(r.index).Upload)
+	if s.Terminal {
+		p.field("release", review.Release.String())
+	}
+	return typed(ctx, s, who+": to "+string(decision), review.Project+" "+review.Version)
+}
+
+// typed asks whoever sits at a terminal to type what it is about. Where nobody
+// does, the command line named it.
+func typed(ctx context.Context, s Streams, question, want string) error {
 	if !s.Terminal {
 		return nil
 	}
-	p.field("release", review.Release.String())
-	want := review.Project + " " + review.Version
-	fmt.Fprintf(s.Err, "%s: to %s, type %s: ", plain(who), decision, want)
+	fmt.Fprintf(s.Err, "%s, type %s: ", plain(question), plain(want))
 	answer, err := readLine(ctx, s.In)
-	if err != nil {
-		return err
+	if err == nil && strings.Join(strings.Fields(answer), " ") != want {
+		err = usagef("that is not " + want + "; nothing was signed")
 	}
-	if strings.Join(strings.Fields(answer), " ") != want {
-		return usagef("that is not " + want + "; there was no vote")
-	}
-	return nil
+	return err
 }
 
 // readLine reads one line, or ends when the context does: an interrupt at the
@@ -358,6 +362,6 @@ func readLine(ctx context.Context, in io.Reader) (string, error) {
 	case line := <-read:
 		return line, nil
 	case <-ctx.Done():
-		return "", fmt.Errorf("there was no vote: %w", ctx.Err())
+		return "", fmt.Errorf("nothing was signed: %w", ctx.Err())
 	}
 }

@@ -290,6 +290,12 @@ func (f withdrawFlags) record(ctx context.Context, s Streams, out printer, w wat
 		return signed, usagef(plan.Version + " has several releases; sign with --key, which signs for each")
 	}
 	for _, r := range about {
+		if before, said := f.saidBefore(found.standing, r.Digest); said {
+			signed = append(signed, r.Digest.String())
+			out.field("recorded", r.Digest.String())
+			out.field("by", before.By+", on "+utc(before.Since))
+			continue
+		}
 		record, err := f.signed(ctx, s, w, r, found.standing)
 		if err != nil {
 			return signed, err
@@ -314,6 +320,17 @@ func (f withdrawFlags) record(ctx context.Context, s Streams, out printer, w wat
 	return signed, nil
 }
 
+// saidBefore is the record that stands and says the same: it is not signed twice.
+func (f withdrawFlags) saidBefore(standing []publish.Withdrawn, release dist.Digest) (publish.Withdrawn, bool) {
+	at := slices.IndexFunc(standing, func(w publish.Withdrawn) bool {
+		return !f.undo && !w.Statement.IsZero() && w.Release == release && w.Reason == f.reason && w.Instead == f.instead
+	})
+	if at < 0 {
+		return publish.Withdrawn{}, false
+	}
+	return standing[at], true
+}
+
 // signed is the signed record of a release's withdrawal, or none where nobody
 // signs.
 func (f withdrawFlags) signed(ctx context.Context, s Streams, w watch, r staging.Release, standing []publish.Withdrawn) (record staging.Record, err error) {
@@ -334,13 +351,24 @@ func (f withdrawFlags) signed(ctx context.Context, s Streams, w watch, r staging
 		if f.write != "" {
 			return staging.Record{}, f.writeStatement(s, r.Digest, record.Statement)
 		}
-		record.SSHSIG, err = w.policy.signStatement(f.key, record.Statement)
+		if err = f.ask(ctx, s, r.Manifest); err == nil {
+			record.SSHSIG, err = w.policy.signStatement(f.key, record.Statement)
+		}
 	case s.Env("ACTIONS_ID_TOKEN_REQUEST_URL") != "" && !f.undo:
 		return w.signAsJob(ctx, s, said, r.Digest)
 	default:
 		return staging.Record{}, nil
 	}
 	return record, err
+}
+
+// ask lets a person at a terminal say which release it is about.
+func (f withdrawFlags) ask(ctx context.Context, s Streams, m staging.Manifest) error {
+	what := "withdraw"
+	if f.undo {
+		what = "put back"
+	}
+	return typed(ctx, s, "to "+what, m.Project+" "+m.Version)
 }
 
 func (f withdrawFlags) writeStatement(s Streams, release dist.Digest, statement []byte) error {
@@ -398,6 +426,9 @@ func (f withdrawFlags) entries(w watch, found found, plan publish.Plan, now time
 		}
 		e := one
 		e.Release = r.Digest
+		if before, said := f.saidBefore(found.standing, r.Digest); said {
+			e.Since = before.Since
+		}
 		for _, file := range r.Manifest.Files {
 			e.Files = append(e.Files, file.Digest)
 		}
@@ -502,6 +533,9 @@ func (f withdrawFlags) wait(ctx context.Context, out printer, w watch, plan publ
 	if f.patience == 0 && errors.As(err, new(rule.Refusals)) {
 		out.line("waiting    for the button: run it again to see that it was pressed")
 		return false, nil
+	}
+	if ctx.Err() != nil {
+		out.line("waiting    for the button: nobody was seen to press it; run it again")
 	}
 	if err != nil {
 		return false, err
