@@ -59,6 +59,11 @@ func (p policy) guard(ctx context.Context, s Streams, commit string, built []att
 		all.By, all.Issued, all.Expires = by, record.Issued, record.Expires
 	}
 	tally(&all, report, demand)
+	var wrong rule.Refusals
+	errors.As(fault, &wrong)
+	for _, r := range wrong {
+		all.Unseen = append(all.Unseen, approval.Gap{What: auditFile, Why: "wanted " + r.Want + ", got " + r.Got})
+	}
 	return all, faults(report.Check(demand), fault)
 }
 
