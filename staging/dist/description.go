@@ -31,18 +31,30 @@ func descriptionFault(m Metadata) string {
 	}
 	text := strings.ReplaceAll(m.Description(), "\r\n", "\n")
 	lines := append([]string{""}, strings.Split(text+"\n", "\n")...)
+	own := map[string]bool{}
+	for _, found := range ownRole.FindAllStringSubmatch(text, -1) {
+		own[found[1]] = true
+	}
 	for i := 1; i < len(lines)-1; i++ {
 		before, line, after := lines[i-1], lines[i], lines[i+1]
 		what := ""
 		if strings.TrimSpace(before) == "" {
 			what = directiveFault(line) + titleFault(line, after)
 		}
-		if what += roleFault(text, line); what != "" {
+		if what += roleFault(own, line); what != "" {
 			return fmt.Sprintf("line %d of the description: %s", i, what)
 		}
 	}
 	return ""
 }
+
+// What begins a directive, a role in a line, a role that the text makes, and a title.
+var (
+	directive = regexp.MustCompile(`^\.\. ([A-Za-z][\w.:+-]*?) ?::(?:\s|$)`)
+	role      = regexp.MustCompile("^(?:[-*A-Za-z0-9(].*[ (])?:([A-Za-z][\\w.+:-]*):`[^`]+`")
+	ownRole   = regexp.MustCompile(`(?m)^\.\. role:: *([\w.+-]+)`)
+	title     = regexp.MustCompile(`^[A-Za-z][^.)\p{M}]`)
+)
 
 // The directives of docutils that PyPI renders.
 var directives = strings.Fields(`admonition attention caution class code code-block compound container contents
@@ -51,7 +63,7 @@ var directives = strings.Fields(`admonition attention caution class code code-bl
 	section-numbering sectnum sidebar sourcecode table target-notes tip title topic unicode warning`)
 
 func directiveFault(line string) string {
-	found := regexp.MustCompile(`^\.\. ([A-Za-z][\w.:+-]*?) ?::(?:\s|$)`).FindStringSubmatch(line)
+	found := directive.FindStringSubmatch(line)
 	if found == nil || slices.Contains(directives, strings.ToLower(found[1])) {
 		return ""
 	}
@@ -64,19 +76,18 @@ var roles = strings.Fields(`ab abbreviation ac acronym anonymous-reference citat
 	subscript substitution-reference sup superscript t target title title-reference uri uri-reference url`)
 
 // roleFault passes over lines that quote something, and roles that the text makes.
-func roleFault(text, line string) string {
-	found := regexp.MustCompile("^(?:[-*A-Za-z0-9(].*[ (])?:([A-Za-z][\\w.+:-]*):`[^`]+`").FindStringSubmatch(line)
+func roleFault(own map[string]bool, line string) string {
+	found := role.FindStringSubmatch(line)
 	if found == nil || strings.Contains(line, "``") || slices.Contains(roles, strings.ToLower(found[1])) ||
-		strings.Contains(text, ".. role:: "+found[1]) {
+		own[found[1]] {
 		return ""
 	}
 	return "the role :" + found[1] + ":, which PyPI does not render"
 }
 
 func titleFault(line, after string) string {
-	title := regexp.MustCompile(`^[A-Za-z][^.)\p{M}]`).MatchString(line)
 	after = strings.TrimRight(after, " \t")
-	if !title || len(after) < 4 || !strings.ContainsAny(after[:1], `=-~^"'#*+_.:`+"`") ||
+	if !title.MatchString(line) || len(after) < 4 || !strings.ContainsAny(after[:1], `=-~^"'#*+_.:`+"`") ||
 		strings.Trim(after, after[:1]) != "" || len(after) >= utf8.RuneCountInString(strings.TrimRight(line, " \t")) {
 		return ""
 	}

@@ -302,7 +302,7 @@ func TestWhatPeopleShouldKnow(t *testing.T) {
 	}
 }
 
-func sdistOfMetadata(t *testing.T, text string) []byte {
+func sdistOfMetadata(t testing.TB, text string) []byte {
 	entries := sdistEntries()
 	entries[0].body = text
 	return gzipped(t, makeTar(t, entries...))

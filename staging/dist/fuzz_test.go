@@ -122,6 +122,20 @@ func FuzzReadMetadata(f *testing.F) {
 	})
 }
 
+// What metadata say is judged as the index would, or refused before that.
+func FuzzMetadataForTheIndex(f *testing.F) {
+	for _, fields := range []string{
+		"Requires-Dist: a[b]>=1; os_name == 'nt'", "License-Expression: MIT OR (X WITH Y)", "Classifier: A",
+		"Import-Name: a.b; private", "\n\n.. raw:: html\n\nTitle\n----\n\n:a:`b`",
+	} {
+		f.Add(fields)
+	}
+	f.Fuzz(func(t *testing.T, fields string) {
+		_, err := examine(t, sdistName, sdistOfMetadata(t, "Metadata-Version: 2.5\nName: widget\nVersion: 1.0\n"+fields+"\n"))
+		refused(t, err)
+	})
+}
+
 func FuzzInspect(f *testing.F) {
 	f.Add(wheelName, makeZip(f, wheelEntries()...))
 	f.Add(wheelName, wheelWith(f, entry{name: "evil.pth"}, entry{name: "widget.so", body: program{needs: []string{"a"}}.bytes()}))

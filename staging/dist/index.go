@@ -76,12 +76,17 @@ func indexRows() []row[Metadata] {
 	}
 }
 
+// requirement is a name, extras, specifiers and a marker; specifier one of those.
+var (
+	requirement = regexp.MustCompile(`^([A-Za-z0-9._-]*[A-Za-z0-9])\s*` +
+		`(\[\s*(?:[A-Za-z0-9][\w.-]*\s*(?:,\s*[A-Za-z0-9][\w.-]*\s*)*)?\])?\s*([^;]*)(?:;\s*(\S.*))?$`)
+	specifier  = regexp.MustCompile(`^(===|~=|==|!=|<=|>=|<|>)\s*(\S+)$`)
+	identifier = regexp.MustCompile(`^[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{M}\p{Nd}\p{Pc}]*$`)
+)
+
 // requirementFault reads NAME[EXTRAS] SPECIFIERS; MARKER.
 func requirementFault(text string) string {
-	const name, marker = `([A-Za-z0-9._-]*[A-Za-z0-9])`, `(?:;\s*(\S.*))?`
-	const extras = `(\[\s*(?:[A-Za-z0-9][\w.-]*\s*(?:,\s*[A-Za-z0-9][\w.-]*\s*)*)?\])?`
-	form := regexp.MustCompile(`^` + name + `\s*` + extras + `\s*([^;]*)` + marker + `$`)
-	parts := form.FindStringSubmatch(strings.Join(strings.Fields(text), " "))
+	parts := requirement.FindStringSubmatch(strings.Join(strings.Fields(text), " "))
 	switch {
 	case parts == nil || !isProjectName(parts[1]):
 		return "what is no requirement: " + text
@@ -106,7 +111,7 @@ func requirementFault(text string) string {
 func specifierFault(text string) string {
 	for one := range strings.SplitSeq(text, ",") {
 		one = strings.TrimSpace(one)
-		parts := regexp.MustCompile(`^(===|~=|==|!=|<=|>=|<|>)\s*(\S+)$`).FindStringSubmatch(one)
+		parts := specifier.FindStringSubmatch(one)
 		if one == "" {
 			continue
 		}
@@ -128,7 +133,7 @@ func specifierFault(text string) string {
 func importFault(text string) string {
 	name, private, marked := strings.Cut(text, ";")
 	for part := range strings.SplitSeq(strings.TrimRight(name, " \t"), ".") {
-		if !regexp.MustCompile(`^[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{M}\p{Nd}\p{Pc}]*$`).MatchString(part) || slices.Contains(keywords, part) {
+		if !identifier.MatchString(part) || slices.Contains(keywords, part) {
 			return "what no name is: " + text
 		}
 	}

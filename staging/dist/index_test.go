@@ -124,6 +124,23 @@ func TestMetadataToLookAt(t *testing.T) {
 	}
 }
 
+// Metadata of megabytes are judged in one pass over them.
+func TestMetadataOfMegabytesAreJudged(t *testing.T) {
+	many := func(s string) string { return strings.Repeat(s, (1<<20)/len(s)) }
+	for text, want := range map[string]rule.ID{
+		"\n" + many(":a:`b`\n") + "\n.. role:: a\n":                          "",
+		"\n" + many("Title\n-----\n\n"):                                      "",
+		"Import-Name: a" + many(".a") + "\n":                                 "",
+		"Requires-Dist: a; os_name == ''" + many(" or os_name == ''") + "\n": "",
+		"License-Expression: MIT" + many(" AND MIT") + "\n":                  rule.LicenseExpression,
+	} {
+		head, _, _ := strings.Cut(strings.Replace(metadata, "2.4", "2.5", 1), "\n\n")
+		if _, err := examine(t, sdistName, sdistOfMetadata(t, head+"\n"+text)); refused(t, err) != want {
+			t.Errorf("%.40s: want %q, got %.300v", text, want, err)
+		}
+	}
+}
+
 func TestPlatformsThatPyPITakes(t *testing.T) {
 	for platform, taken := range map[string]bool{
 		"any": true, "win_amd64": true, "manylinux_2_28_x86_64": true, "manylinux2014_aarch64": true,

@@ -2,6 +2,7 @@ package dist
 
 import (
 	_ "embed"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,8 +34,13 @@ type licenseWord struct {
 	text string // in lower case
 }
 
+// maxLicense bounds an expression, in bytes. One that names each licence there is has
+// about 15 kB.
+const maxLicense = 64 << 10
+
 // licenseWords are the words of an expression. What follows WITH is an exception.
 func licenseWords(text string) (words []licenseWord) {
+	text = text[:min(len(text), maxLicense)]
 	parts := map[string]licensePart{"with": licenseWith, "and": licenseJoin, "or": licenseJoin, "(": licenseOpen, ")": licenseClose}
 	last := licenseJoin
 	for _, word := range strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(strings.ToLower(text))) {
@@ -73,6 +79,9 @@ func licenseFault(text string) string {
 		if open < 0 {
 			return text
 		}
+	}
+	if len(text) > maxLicense {
+		return fmt.Sprintf("%d bytes", len(text))
 	}
 	if open != 0 || !slices.Contains(follows[last], licenseJoin) {
 		return text

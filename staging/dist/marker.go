@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// markerForms are the words of an environment marker as packaging reads them:
-// brackets, joints, comparisons, and what is compared, which is a quoted text or
-// the name of a variable (PEP 508).
-const markerForms = `^\s*(?:(\()|(\))|(and\b|or\b)|(===|==|~=|!=|<=|>=|<|>|not\s+in\b|in\b)|` +
+// markerWord is a word of an environment marker as packaging reads it: a bracket, a
+// joint, a comparison, or what is compared, which is a quoted text or the name of a
+// variable (PEP 508).
+var markerWord = regexp.MustCompile(`^\s*(?:(\()|(\))|(and\b|or\b)|(===|==|~=|!=|<=|>=|<|>|not\s+in\b|in\b)|` +
 	`('[^']*'|"[^"]*"|(?:python_version|python_full_version|os[._]name|sys[._]platform|platform_(?:release|system)|` +
 	`platform[._](?:version|machine|python_implementation)|python_implementation|implementation_(?:name|version)|` +
-	`extras?|dependency_groups)\b))`
+	`extras?|dependency_groups)\b))`)
 
 // markerFault reads a marker: VALUE OP VALUE, joined by and, or and brackets.
 func markerFault(text string) string {
@@ -23,10 +23,9 @@ func markerFault(text string) string {
 		{first, open}: first, {first, value}: between, {between, comparison}: second, {second, value}: behind,
 		{behind, joint}: first, {behind, closed}: behind,
 	}
-	form := regexp.MustCompile(markerForms)
 	state, depth := first, 0
 	for rest := text; strings.TrimSpace(rest) != ""; {
-		found := form.FindStringSubmatchIndex(rest)
+		found := markerWord.FindStringSubmatchIndex(rest)
 		if found == nil {
 			return text
 		}

@@ -324,7 +324,7 @@ func (f Facts) votes() Text {
 	t := say(fmt.Sprintf("%d of %d approved", len(f.Votes.By), f.Votes.Need)).and(f.voters())
 	t = t.and(f.unsaid())
 	if f.Votes.Run == "" {
-		t = t.and(say("; who started the runs may not either, and was not asked here"))
+		t = t.and(say("; whoever started the runs may not, and was not asked for here"))
 	}
 	if f.Votes.Former {
 		t = t.and(say("; the policy that this one changes must be satisfied too, and is not"))
