@@ -14,11 +14,13 @@ import (
 
 // Edit is what became of a build workflow.
 type Edit struct {
-	Text     []byte   // of all of it
-	Removed  []string // jobs that published
-	Attest   string   // the job that attests
-	Attested []string // the jobs whose artifacts it attests
-	Added    bool     // it is new
+	Text     []byte      // of all of it
+	Removed  []string    // jobs that published
+	Old      []Published // the same, as their indexes know them
+	Unused   []string    // inputs that only they used
+	Attest   string      // the job that attests
+	Attested []string    // the jobs whose artifacts it attests
+	Added    bool        // it is new
 }
 
 // Edit takes out the jobs that publish, and adds the one that attests. A workflow
@@ -29,7 +31,7 @@ func (w *Workflow) Edit() (Edit, error) {
 	if err := w.judge(); err != nil {
 		return Edit{}, err
 	}
-	e := Edit{Attested: names(w.jobs, job.builds), Removed: names(w.jobs, job.publishes)}
+	e := Edit{Attested: names(w.jobs, job.builds), Removed: names(w.jobs, job.publishes), Old: w.published()}
 	out := map[int]bool{} // lines, by their numbers from 0
 	end := 0              // of the last job that stays
 	for _, j := range w.jobs {
@@ -52,6 +54,7 @@ func (w *Workflow) Edit() (Edit, error) {
 		}
 	}
 	e.Text = w.cut(out, end, in)
+	e.Unused = w.unused(e.Text)
 	if err := w.same(e); err != nil {
 		return Edit{}, err
 	}

@@ -44,6 +44,7 @@ type Setup struct {
 	Registry   string   // where releases are stored; "" hands them on as an artifact
 	Mirror     bool     // releases to the first index are copied to GitHub
 	Single     bool     // the workflow that publishes builds as well
+	Maintained []string // patterns of further branches that releases are built of
 	Build      Build
 	Files      string // the policy's [files] table; "" leaves a line to fill in
 }
@@ -144,6 +145,9 @@ func (s Setup) Name() string {
 	return s.Project
 }
 
+// Branches are those that may have the commit that is released.
+func (s Setup) Branches() []string { return append([]string{s.Branch}, s.Maintained...) }
+
 // Rehearsal is what is chosen in the place of an index to play a release to the first
 // one, and to publish nothing.
 func (s Setup) Rehearsal() string {
@@ -171,6 +175,7 @@ var (
 	repositoryForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
 	workflowForm   = regexp.MustCompile(`^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$`)
 	refForm        = regexp.MustCompile(`^refs/(heads|tags)/[A-Za-z0-9._/*?-]+$`)
+	branchForm     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*\*?$`)
 	actionForm     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+@[0-9a-f]{40}$`)
 	nameForm       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	registryForm   = regexp.MustCompile(`^[a-z0-9.:/_-]+$`)
@@ -196,6 +201,7 @@ func (s Setup) check() error {
 		{workflowForm, "a workflow as .github/workflows/NAME.yml", []string{s.Workflow, s.Build.Workflow}},
 		{refForm, "a branch as main", []string{"refs/heads/" + s.Branch}},
 		{refForm, "a ref as refs/heads/main", s.Build.Refs},
+		{branchForm, "a branch as maintenance/*", s.Maintained},
 		{labelForm, "the label of a runner as ubuntu-24.04", s.Build.Labels},
 		{nameForm, "the name of an index", s.Indexes},
 		{inputForm, "what a build takes, as inputs.NAME", s.Build.Inputs},

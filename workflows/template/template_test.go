@@ -432,6 +432,52 @@ func TestWhatOnlyAPersonCanTakeApartIsRefused(t *testing.T) {
 	}
 }
 
+// TestWhatAnEditLeavesForPeople names the publishers of the jobs that went, and the
+// inputs that only they used.
+func TestWhatAnEditLeavesForPeople(t *testing.T) {
+	const gone = "    environment: {name: \"${{ inputs.where }}\"}\n    if: github.event.inputs['one'] && inputs.two && inputs.three-a\n"
+	const on = "on:\n  workflow_dispatch:\n    inputs: {where: {}, one: {}, two: {}, three: {}, never: {}}\njobs:\n  build:\n    if: inputs.two\n" + upload + "  out:\n" + gone
+	type left struct {
+		Old    []template.Published
+		Unused []string
+	}
+	to := func(environment string, indexes ...string) []template.Published {
+		return []template.Published{{Job: "out", Environment: environment, Indexes: indexes}}
+	}
+	for name, c := range map[string]struct {
+		steps string
+		want  left
+	}{
+		"a script":         {"      - run: |\n          ls\n          uv publish dist/*\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
+		"to rehearse":      {"      - run: twine upload -r testpypi dist/*\n", left{to("${{ inputs.where }}", "testpypi"), []string{"one", "where"}}},
+		"to both":          {"      - run: twine upload -r testpypi dist/*\n      - run: twine upload dist/*\n", left{to("${{ inputs.where }}", "pypi", "testpypi"), []string{"one", "where"}}},
+		"to one of both":   {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: \"${{ inputs.two && 'https://test.pypi.org/legacy/' || '' }}\"}\n", left{to("${{ inputs.where }}", "pypi", "testpypi"), []string{"one", "where"}}},
+		"to another":       {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: https://index.example.org/}\n", left{to("${{ inputs.where }}"), []string{"one", "where"}}},
+		"to PyPI by name":  {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: https://upload.pypi.org/legacy/}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
+		"with what it was": {"      - uses: pypa/gh-action-pypi-publish@v1\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
+	} {
+		e, err := edit(t, []byte(on+"    steps:\n"+c.steps))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(c.want, left{e.Old, e.Unused}); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	for name, want := range map[string]left{
+		"numpy": {[]template.Published{{"testpypi-publish", "testpypi", []string{"testpypi"}}, {"pypi-publish", "pypi", []string{"pypi"}}}, []string{"environment"}},
+		"small": {[]template.Published{{"publish-to-pypi", "pypi", []string{"pypi"}}}, nil},
+	} {
+		e, err := edit(t, golden(t)[name][0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, left{e.Old, e.Unused}); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 // FuzzEdit demands that an edited workflow is one that needs no edit any more, and
 // that each of its lines but the new job's is one of the original.
 func FuzzEdit(f *testing.F) {

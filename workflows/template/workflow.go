@@ -36,6 +36,7 @@ type job struct {
 	Needs       oneOrMore
 	RunsOn      yaml.Node `yaml:"runs-on"`
 	Permissions yaml.Node
+	Environment yaml.Node
 	Strategy    struct{ Matrix yaml.Node }
 	Steps       []step
 }

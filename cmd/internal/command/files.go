@@ -43,10 +43,6 @@ func (p *policy) expectedFiles() (staging.Expected, error) {
 		return staging.Expected{}, p.refuse("files", "[files] for every version, or [series] tables, not both", "both")
 	case len(sets) > 0:
 		expected, err = staging.ExpectSeries(sets)
-	case none:
-		no := p.refuse("files", "a table that says which files a release has", "")
-		no[0].Hint = "distgate init --files-from DIR prints it for the files of a release"
-		return staging.Expected{}, no
 	case p.table.Files.Sdist == nil:
 		return staging.Expected{}, p.refuse("files.sdist", "true or false", "")
 	default:

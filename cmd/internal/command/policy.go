@@ -185,6 +185,9 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	if err := decodePolicy(p.file, raw, &p.table); err != nil {
 		return err
 	}
+	if err := p.complete(); err != nil {
+		return err
+	}
 	if p.project, err = dist.NormalizeName(p.table.Project); err != nil {
 		return p.refuse("project", "the project's name on the index", p.table.Project)
 	}

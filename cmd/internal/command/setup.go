@@ -18,7 +18,6 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/distgate/distgate/workflows"
 	"github.com/distgate/distgate/workflows/template"
@@ -73,9 +72,24 @@ type beginning struct {
 	Kept        []string     `json:"kept,omitempty"` // that init would write, and are there already
 	FillIn      []string     `json:"fillIn,omitempty"`
 	Removed     []string     `json:"removedJobs,omitempty"`
+	Unused      []string     `json:"unusedInputs,omitempty"`    // of the workflow that builds
+	Dropped     []string     `json:"droppedIndexes,omitempty"`  // that were published to, and are not any more
+	Others      []string     `json:"otherBranches,omitempty"`   // that have the workflow as it was
+	There       string       `json:"onOtherBranches,omitempty"` // the command to run on each
+	Maintained  []string     `json:"releaseBranches,omitempty"` // of these, as patterns
 	Publishers  []publisher  `json:"publishers,omitempty"`
+	Old         []publisher  `json:"oldPublishers,omitempty"` // to be removed
 	Environment []gateOf     `json:"environments,omitempty"`
+	Elsewhere   *elsewhere   `json:"elsewhere,omitempty"`
+	Lock        string       `json:"lock,omitempty"` // the workflow that needs one: it builds another repository's source
+	Gate        string       `json:"gate,omitempty"` // the branch of this repository that releases are started on
 	Written     bool         `json:"written"`
+}
+
+// elsewhere is what is to be done in the other of two repositories.
+type elsewhere struct {
+	Repository string `json:"repository"`
+	Command    string `json:"command"`
 }
 
 // publisher is what an index is told of the job that publishes: its four fields.
@@ -107,7 +121,7 @@ func begin(ctx context.Context, f setupFlags, files string) (b beginning, err er
 	s := template.Setup{Project: f.project, Repository: repo.name, Branch: repo.branch, Workflow: ".github/workflows/release.yml",
 		Indexes: f.indexes, Registry: f.registry, Mirror: f.mirror, Single: f.allInOne, Files: files}
 	if f.into != "" {
-		if err := b.edit(repo, f, &s); err != nil {
+		if err := b.edit(ctx, repo, f, &s); err != nil {
 			return b, err
 		}
 	}
@@ -124,12 +138,15 @@ func begin(ctx context.Context, f setupFlags, files string) (b beginning, err er
 }
 
 // edit is what becomes of the workflow that builds.
-func (b *beginning) edit(repo checkout, f setupFlags, s *template.Setup) error {
+func (b *beginning) edit(ctx context.Context, repo checkout, f setupFlags, s *template.Setup) error {
 	at, err := repo.below(f.into)
 	if err != nil {
 		return err
 	}
 	raw, err := repo.read(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return repo.noWorkflow(f.into)
+	}
 	if err != nil {
 		return err
 	}
@@ -141,9 +158,19 @@ func (b *beginning) edit(repo checkout, f setupFlags, s *template.Setup) error {
 	if err != nil {
 		return err
 	}
-	b.Removed = edited.Removed
+	b.Removed, b.Unused = edited.Removed, edited.Unused
 	b.change(at, raw, edited.Text)
-	s.Build = w.Build(repo.name, repo.branch)
+	b.leave(repo, f, at, edited.Old)
+	if b.Others, err = repo.others(ctx, at); err != nil {
+		return err
+	}
+	b.Maintained = maintained(b.Others)
+	s.Build, s.Maintained = w.Build(repo.name, repo.branch), b.Maintained
+	for _, pattern := range b.Maintained {
+		s.Build.Refs = append(s.Build.Refs, "refs/heads/"+pattern)
+	}
+	slices.Sort(s.Build.Refs)
+	s.Build.Refs = slices.Compact(s.Build.Refs)
 	if s.Build.Inputs, err = workflows.Taken(at, edited.Text); err != nil {
 		return err
 	}
@@ -151,6 +178,25 @@ func (b *beginning) edit(repo checkout, f setupFlags, s *template.Setup) error {
 		s.Workflow = path.Dir(at) + "/distgate.yml"
 	}
 	return nil
+}
+
+// leave says what is left of the jobs that published: the publishers that the
+// indexes have of them, and the indexes that nothing is released to any more.
+func (b *beginning) leave(repo checkout, f setupFlags, at string, old []template.Published) {
+	owner, name, _ := strings.Cut(repo.name, "/")
+	for _, job := range old {
+		for _, index := range job.Indexes {
+			page := publishingPage(index, cmp.Or(f.project, repo.project(), "NAME"))
+			b.Old = append(b.Old, publisher{page, owner, name, path.Base(at), job.Environment})
+			if f.releasedBy == "" && !slices.Contains(f.indexes, index) && !slices.Contains(b.Dropped, index) {
+				b.Dropped = append(b.Dropped, index)
+			}
+		}
+	}
+	b.There = "distgate init --into " + at + " --released-by " + cmp.Or(f.releasedBy, repo.name)
+	if f.releasedBy != "" && !strings.EqualFold(f.releasedBy, repo.name) {
+		b.Elsewhere = &elsewhere{f.releasedBy, "distgate init --built-by " + repo.name + "/" + at}
+	}
 }
 
 func (b *beginning) change(at string, was, text []byte) {
@@ -169,6 +215,7 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 		if !ok {
 			return usagef("--built-by: want OWNER/REPO/.github/workflows/NAME.yml, got " + f.builtBy)
 		}
+		b.Elsewhere = &elsewhere{builder, "distgate init --into .github/" + file + " --released-by " + repo.name}
 		s.Build = template.Build{Repository: builder, Workflow: ".github/" + file, Refs: []string{"refs/tags/v*"}, Labels: []string{"ubuntu-24.04"}, Source: builder}
 	}
 	if s.Project == "" {
@@ -197,6 +244,10 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 	}
 	policy := files[len(files)-1]
 	b.FillIn = fillIns(policy)
+	b.Gate = s.Branch
+	if s.Build.Source != "" && !strings.EqualFold(s.Build.Source, s.Build.Repository) {
+		b.Lock = path.Base(s.Build.Workflow)
+	}
 	b.tell(s, policy)
 	if err := b.updates(repo); err != nil {
 		return err
@@ -222,15 +273,48 @@ func (b *beginning) updates(repo checkout) error {
 	return err
 }
 
-// fillIns are the lines of the policy that a person fills in.
-func fillIns(policy template.File) (lines []string) {
-	for i, line := range strings.Split(string(policy.Text), "\n") {
-		if key, what, ok := strings.Cut(line, "# "+template.FillIn); ok {
-			key, _, _ = strings.Cut(key, " =")
-			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s:%d %s", policy.Path, i+1, key))+what)
+// fillIns are the lines of the policy that a person fills in: of those that are
+// marked, the ones that have no value yet.
+func fillIns(policy template.File) (open []string) {
+	lines := strings.Split(string(policy.Text), "\n")
+	for i, line := range lines {
+		before, what, marked := strings.Cut(line, "# "+template.FillIn)
+		key, value, _ := strings.Cut(before, "=")
+		if key = strings.TrimSpace(key); !marked || strings.TrimSpace(value) != "" && strings.TrimSpace(value) != `""` {
+			continue
 		}
+		table, hasKeys := tableAround(lines, i)
+		switch {
+		case key == "" && hasKeys:
+			continue
+		case key == "":
+			key = "[" + table + "]"
+		case table != "":
+			key = table + "." + key
+		}
+		open = append(open, fmt.Sprintf("%s:%d %s%s", policy.Path, i+1, key, what))
 	}
-	return lines
+	return open
+}
+
+// tableAround is the table that a line stands in, and whether it has a key.
+func tableAround(lines []string, at int) (name string, hasKeys bool) {
+	header := regexp.MustCompile(`^\s*\[+([^\[\]]+)\]`)
+	first := at
+	for first > 0 && !header.MatchString(lines[first]) {
+		first--
+	}
+	if m := header.FindStringSubmatch(lines[first]); m != nil {
+		name = m[1]
+	}
+	for _, line := range lines[first+1:] {
+		text := strings.TrimSpace(line)
+		if header.MatchString(line) {
+			break
+		}
+		hasKeys = hasKeys || text != "" && !strings.HasPrefix(text, "#")
+	}
+	return name, hasKeys
 }
 
 // tell says what is set where no file can. A policy that is there already has the
@@ -244,19 +328,24 @@ func (b *beginning) tell(s template.Setup, policy template.File) {
 	settings := "https://github.com/" + s.Repository + "/settings/environments"
 	for _, index := range s.Indexes {
 		environment := cmp.Or(written.Index[index].Environment, index)
-		at := "the index " + index
-		if host, ok := map[string]string{"pypi": "https://pypi.org", "testpypi": "https://test.pypi.org"}[index]; ok {
-			at = host + "/manage/project/" + s.Project + "/settings/publishing/"
-			if s.Project == "" {
-				at = host + "/manage/projects/"
-			}
-		}
-		b.Publishers = append(b.Publishers, publisher{at, owner, name, path.Base(s.Workflow), environment})
+		b.Publishers = append(b.Publishers, publisher{publishingPage(index, s.Project), owner, name, path.Base(s.Workflow), environment})
 		b.Environment = append(b.Environment, gateOf{settings, environment, true, []string{s.Branch}})
 	}
 	if s.Registry != "" {
 		b.Environment = append(b.Environment, gateOf{settings, cmp.Or(written.Withdraw.Environment, template.Withdrawing), false, []string{s.Branch}})
 	}
+}
+
+// publishingPage is where an index is told who publishes.
+func publishingPage(index, project string) string {
+	host, ok := map[string]string{"pypi": "https://pypi.org", "testpypi": "https://test.pypi.org"}[index]
+	switch {
+	case !ok:
+		return "the index " + index
+	case project == "":
+		return host + "/manage/projects/"
+	}
+	return host + "/manage/project/" + project + "/settings/publishing/"
 }
 
 // guarded are what a change of the gate is a change of.
@@ -265,10 +354,6 @@ var guarded = []string{"/.github/", "/distgate.toml", "/allowed_signers", "/with
 // owners adds to CODEOWNERS who must look at a change of the gate. The last
 // pattern that fits a file counts, so they stand at the end.
 func (b *beginning) owners(repo checkout, owners []string) error {
-	if len(owners) == 0 {
-		owner, _, _ := strings.Cut(repo.name, "/")
-		owners = []string{"@" + owner}
-	}
 	for _, at := range []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"} {
 		was, err := repo.read(at)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -277,25 +362,47 @@ func (b *beginning) owners(repo checkout, owners []string) error {
 		if err != nil {
 			return err
 		}
-		b.change(at, was, owned(was, owners))
+		b.own(at, was, repo.owned(was, owners))
 		return nil
 	}
-	b.change(".github/CODEOWNERS", nil, owned(nil, owners))
+	b.own(".github/CODEOWNERS", nil, repo.owned(nil, owners))
 	return nil
 }
 
-func owned(was []byte, owners []string) []byte {
-	text := bytes.Clone(was)
-	for _, what := range guarded {
-		if regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(what) + `\s`).Match(was) {
-			continue
+func (b *beginning) own(at string, was, text []byte) {
+	b.change(at, was, text)
+	for i, line := range strings.Split(string(text), "\n") {
+		if what, ok := strings.CutPrefix(line, "# "+template.FillIn); ok {
+			b.FillIn = append(b.FillIn, fmt.Sprintf("%s:%d%s", at, i+1, what))
 		}
-		if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
-			text = append(text, '\n')
-		}
-		text = fmt.Appendf(text, "%s %s\n", what, strings.Join(owners, " "))
 	}
-	return text
+}
+
+// owned is CODEOWNERS with a line for all that is guarded. Whose name nobody gave is
+// a comment to fill in: GitHub takes people and teams, and no organization.
+func (c checkout) owned(was []byte, owners []string) []byte {
+	const mark = "# " + template.FillIn + ": people or teams in the place of "
+	owner, _, _ := strings.Cut(c.name, "/")
+	who, comment := strings.Join(owners, " "), ""
+	if len(owners) == 0 {
+		who, comment = "@"+owner+"/TEAM", "# "
+	} else {
+		was = regexp.MustCompile(`(?m)^`+mark+`.*\n(# /.*\n?)*`).ReplaceAll(was, nil)
+	}
+	var lines []string
+	for _, what := range guarded {
+		if !regexp.MustCompile(`(?m)^(# )?` + regexp.QuoteMeta(what) + `\s`).Match(was) {
+			lines = append(lines, comment+what+" "+who+"\n")
+		}
+	}
+	if comment != "" && len(lines) > 0 {
+		lines = append([]string{mark + who + `, and take out the "# "` + "\n"}, lines...)
+	}
+	text := bytes.Clone(was)
+	if len(lines) > 0 && len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		text = append(text, '\n')
+	}
+	return append(text, strings.Join(lines, "")...)
 }
 
 // ownPin is distgate itself, at the commit that the workflows use: the one that
@@ -312,7 +419,7 @@ func ownPin(named string) (string, error) {
 		return at, nil
 	}
 	return "", usagef("this distgate does not know the commit that it was built of; name the action that the workflows " +
-		"use with --action OWNER/REPO@COMMIT, all 40 digits of it")
+		"use with --action OWNER/REPO@COMMIT, all 40 digits of it: in a checkout of distgate, git rev-parse HEAD prints them")
 }
 
 // pinOf is the commit of a build of a clean checkout.
@@ -385,7 +492,10 @@ func (c checkout) below(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if abs, err = filepath.EvalSymlinks(abs); err != nil {
+	if abs, err = filepath.EvalSymlinks(abs); errors.Is(err, fs.ErrNotExist) {
+		return "", c.noWorkflow(name)
+	}
+	if err != nil {
 		return "", err
 	}
 	at, err := filepath.Rel(c.top, abs)
@@ -433,62 +543,4 @@ func (c checkout) write(changes []fileChange) error {
 		}
 	}
 	return nil
-}
-
-// beginning shows the change as one diff, and then what only people can do.
-func (p printer) beginning(b beginning) {
-	for _, ch := range b.Changes {
-		from := "a/" + ch.Path
-		if ch.Was == "" {
-			from = "/dev/null"
-		}
-		text := diff.Diff(from, []byte(ch.Was), "b/"+ch.Path, []byte(ch.Text))
-		for line := range strings.Lines(string(text)) {
-			p.line("%s", strings.TrimRight(line, "\r\n"))
-		}
-	}
-	p.line("")
-	for _, ch := range b.Changes {
-		p.line("%-10s %s", map[bool]string{true: "wrote", false: "to write"}[b.Written], ch.Path)
-	}
-	for _, at := range b.Kept {
-		p.line("kept       %s, which is there already; move it away to have it written anew", at)
-	}
-	if len(b.Changes)+len(b.Kept) == 0 {
-		p.line("done       everything is as init writes it")
-	}
-	if !b.Written && len(b.Changes) > 0 {
-		p.field("next", "read it, and run the same again with --write")
-	}
-	p.settings(b)
-}
-
-func (p printer) settings(b beginning) {
-	for _, text := range b.FillIn {
-		p.line("fill in    %s", text)
-	}
-	for _, e := range b.Environment {
-		p.line("\nenvironment %s, at\n  %s", e.Name, e.At)
-		if e.Reviewed {
-			p.field("reviewers", "required: the people of the policy")
-			p.field("self", `tick "Prevent self-review"`)
-		} else {
-			p.field("reviewers", "none: who takes a release back does not wait")
-		}
-		p.field("bypass", `untick "Allow administrators to bypass configured protection rules"`)
-		p.field("branches", `"Selected branches and tags": `+strings.Join(e.Branches, ", ")+", and no other")
-	}
-	for _, u := range b.Publishers {
-		p.line("\ntrusted publisher, at\n  %s", u.At)
-		for _, row := range [][2]string{{"Owner", u.Owner}, {"Repository name", u.Repository}, {"Workflow name", u.Workflow},
-			{"Environment name", u.Environment}} {
-			p.line("  %-18s%s", row[0], row[1])
-		}
-		p.line("  remove the old publisher: until then it is a side door")
-	}
-	if slices.ContainsFunc(b.Changes, func(ch fileChange) bool { return path.Base(ch.Path) == "CODEOWNERS" }) {
-		p.line("\nCODEOWNERS, and a ruleset for the branch")
-		p.field("owners", "people or teams, as @acme/release; the name of an organization alone is neither")
-		p.field("ruleset", "require a pull request and a review by code owners, block force pushes")
-	}
 }
