@@ -164,7 +164,10 @@ func missing(r Run, patterns []string, listed []Artifact) rule.Refusal {
 	if more := len(names) - shown; more > 0 {
 		got += fmt.Sprintf(" and %d more", more)
 	}
+	hint := "name the artifacts that hold the release in build.artifacts; see them at " + r.URL()
+	if len(names) == 0 {
+		hint = "the run has no artifacts, or none any more: GitHub drops them after 90 days at most; build again"
+	}
 	return rule.Refusal{File: fmt.Sprintf("run %d", r.ID), Rule: rule.ArtifactMissing,
-		Want: "an artifact named " + orNothing(strings.Join(patterns, " or ")), Got: got,
-		Hint: "name the artifacts that hold the release in build.artifacts; see them at " + r.URL()}
+		Want: "an artifact named " + orNothing(strings.Join(patterns, " or ")), Got: got, Hint: hint}
 }

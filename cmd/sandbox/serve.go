@@ -78,6 +78,9 @@ export PATH="$PWD:$PATH"
 `, w.GitHubURL(), w.SigstoreURL(), w.SimpleURL(), dir)
 	for _, line := range w.Env(w.PublishJob()) {
 		name, value, _ := strings.Cut(line, "=")
+		if name == "GITHUB_ACTIONS" {
+			continue // the log is a terminal's, and needs no annotations or masks
+		}
 		fmt.Fprintf(out, "export %s='%s'\n", name, value)
 	}
 	fmt.Fprintf(out, `
@@ -86,6 +89,7 @@ distgate stage dist
 distgate review 1.0
 distgate approve 1.0 --key keys/alice
 distgate approve 1.0 --key keys/bob
+curl -sd '{"do": "drop-after", "path": "/legacy/", "skip": 1, "times": 1}' %[2]s
 distgate publish 1.0
 distgate status
 python3 -m pip --isolated download --no-deps --index-url %[1]s widget
@@ -97,10 +101,9 @@ distgate approve 1.0 --key keys/mallory
 
 approve asks for the project and version, so paste it line by line.
 
-The index misbehaves when it is told to (go doc ./publish/pypitest Fault). Let the
-second upload's answer be lost, publish, and let it behave again:
+The index misbehaves when it is told to (go doc ./publish/pypitest Fault): by the
+curl above the answer to the second upload is lost. To let it behave again:
 
-curl -d '{"do": "drop-after", "path": "/legacy/", "skip": 1, "times": 1}' %[2]s
 curl -X DELETE %[2]s
 `, w.SimpleURL(), w.SwitchboardURL())
 }

@@ -143,7 +143,9 @@ A refusal names its rule; explain tells the story behind it.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{errors.New("name a verb")}
+				c.SetOut(c.ErrOrStderr())
+				_ = c.Help()
+				return usagef("name a verb")
 			}
 			return usagef("there is no verb " + args[0] + suggested(c.SuggestionsFor(args[0])))
 		},

@@ -19,6 +19,9 @@ func newExplain(s Streams) *cobra.Command {
 			if len(args) == 0 {
 				for _, id := range ruleIDs() {
 					fmt.Fprintln(s.Out, id)
+					for _, line := range wrap(why(id), width-4) {
+						fmt.Fprintln(s.Out, "    "+line)
+					}
 				}
 				return nil
 			}
@@ -42,6 +45,14 @@ func ruleIDs() []rule.ID {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// why is the first sentence of the story.
+func why(id rule.ID) string {
+	if r, ok := audit.Lookup(id); ok {
+		return "Wanted: " + r.Title + "."
+	}
+	return id.Why()
 }
 
 func storyOf(id rule.ID) string {

@@ -124,7 +124,7 @@ func (p printer) failure(err error) {
 func (p printer) waiting(w approval.Waiting) {
 	p.line("waiting    for votes: %d of %d people approved", w.Have, w.Need)
 	p.field("release", w.Release.String())
-	p.ballots(w.Ballots)
+	p.ballots(w.Ballots, false)
 	if w.Former {
 		p.field("by", formerPeople)
 	}
@@ -136,9 +136,14 @@ func (p printer) waiting(w approval.Waiting) {
 // formerPeople says whose votes are missing where a policy changes who decides.
 const formerPeople = "the people of the policy before this one, which it changes"
 
-func (p printer) ballots(ballots []approval.Ballot) {
+// ballots are who approved and, of what is not out yet, for how long that holds.
+func (p printer) ballots(ballots []approval.Ballot, out bool) {
 	for _, b := range ballots {
-		p.field("approved", fmt.Sprintf("%s, until %s", b.By, utc(b.Expires)))
+		until := ", until " + utc(b.Expires)
+		if out {
+			until = ""
+		}
+		p.field("approved", b.By+until)
 		if b.Reason != "" {
 			p.field("reason", b.Reason)
 		}

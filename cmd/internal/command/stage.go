@@ -81,8 +81,11 @@ func (from source) in(ctx context.Context, s Streams, p policy) (_ source, err e
 	case s.Env("GITHUB_REPOSITORY") == p.table.Build.Repository && s.Env("GITHUB_RUN_ID") != "":
 		from.runs = []string{s.Env("GITHUB_RUN_ID")}
 	}
-	if (len(from.dirs) == 0) == (len(from.runs) == 0) {
+	if len(from.dirs) > 0 && len(from.runs) > 0 {
 		return from, usagef("stage takes a folder, or runs with --run, and not both")
+	}
+	if len(from.dirs)+len(from.runs) == 0 {
+		return from, usagef("say what to stage: a folder, or runs with --run, or the run of a version with --version")
 	}
 	if from.onto != "" && len(from.runs) == 0 {
 		return from, usagef("--onto adds files of runs: name them with --run")

@@ -213,7 +213,7 @@ func (p printer) standing(st standing) {
 	if st.State == "waiting" || st.State == "approved" {
 		p.field("votes", fmt.Sprintf("%d of %d people approved", st.Have, st.Need))
 	}
-	p.ballots(st.By)
+	p.ballots(st.By, st.State == "published" || st.State == "withdrawn")
 	if st.Former {
 		p.field("by", formerPeople)
 	}
