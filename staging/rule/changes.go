@@ -50,7 +50,8 @@ var changesStories = map[ID]string{
 		"A bound that moved keeps some users on the old release or lets others in; see that it was meant.",
 	ChangedEntryPoints: "Entry points are how other programs find code of this one, and what its commands call. " +
 		"One that changed or went can break them; one that is new can be loaded by programs that never asked.",
-	ChangedMembers: "The files in the wheels were compared by name, size and CRC-32. Nearly every release changes some; " +
+	ChangedMembers: "The files in the wheels were compared by name, size and CRC-32, those in the sdist by " +
+		"content. Nearly every release changes some; " +
 		"a count that does not go with the list of changes is worth a look at the names.",
 	ChangedNative: "A native library has another name than the earlier release's, such as another version or digest in it, " +
 		"and seems to take its place. Bundled libraries change when they are updated; see that it was meant.",
