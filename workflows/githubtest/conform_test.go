@@ -158,6 +158,16 @@ func (d *description) operation(method, path string) *openapi3.Operation {
 	return found
 }
 
+// within tells whether only a template that takes any number of segments fits.
+func (d *description) within(path string) bool {
+	for template := range d.paths {
+		if fits(template, path) >= 0 && strings.Count(template, "/") == strings.Count(path, "/") {
+			return false
+		}
+	}
+	return true
+}
+
 // fits is how many segments of a template are literal and fit, or -1.
 func fits(template, path string) (literal int) {
 	want, got := strings.Split(template, "/"), strings.Split(path, "/")
@@ -189,7 +199,7 @@ func TestDescriptionIsAsked(t *testing.T) {
 		t.Skip("DISTGATE_VECTORS is not set")
 	}
 	for _, path := range undescribed {
-		if description.operation("GET", path) != nil {
+		if description.operation("GET", path) != nil && !description.within(path) {
 			t.Errorf("%s is described now", path)
 		}
 	}
