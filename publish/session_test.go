@@ -267,7 +267,9 @@ func TestAMintWhoseAnswerIsLost(t *testing.T) {
 			spy.between(next).ServeHTTP(rw, r)
 		})
 	}))
-	_, err := w.publish()
+	j := w.job(job())
+	j.Patience = time.Minute
+	_, err := j.Publish(t.Context(), w.approved)
 	w.must(err)
 	if len(spy.ids) != 2 || spy.ids[0] == spy.ids[1] {
 		t.Errorf("%d ID tokens were shown, the same one twice", len(spy.ids))

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -84,7 +85,9 @@ func TestFaultsOnTheWay(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, fault(test.fault))
-			_, err := w.publish()
+			j := w.job(job())
+			j.Patience = time.Minute
+			_, err := j.Publish(t.Context(), w.approved)
 			w.must(err)
 			if n := w.requests("POST /legacy/"); n != test.sent {
 				t.Errorf("%d uploads of 2 files, want %d", n, test.sent)
