@@ -1,9 +1,9 @@
 // Sandbox is distgate's world on one machine, to look at and to try by hand.
 //
-//	go run ./cmd/sandbox demo     plays a whole release, and attacks on it
-//	go run ./cmd/sandbox serve    keeps the world up, for commands typed by hand
-//	go run ./cmd/sandbox rehearse RELEASE    plays the upload of a staged release
-//	go run ./cmd/sandbox try DIR VERSION     plays a release from one's own repository
+//	go run ./cmd/sandbox demo                    plays a whole release, and attacks on it
+//	go run ./cmd/sandbox serve                   keeps the world up, for commands typed by hand
+//	go run ./cmd/sandbox rehearse DIR RELEASE    plays the upload of a staged release
+//	go run ./cmd/sandbox try DIR VERSION         plays a release from one's own repository
 //
 // All start a GitHub, a Sigstore and a package index on addresses of this
 // machine (package world), and a small Python project whose people release it
@@ -32,14 +32,14 @@ func main() {
 
 const usage = `usage: sandbox demo [--ask]
        sandbox serve
-       sandbox rehearse [--store DIR] RELEASE
+       sandbox rehearse [--store STORE] DIR RELEASE
        sandbox try [--index NAME] DIR VERSION
 
 demo      plays a release from the build to pip install, and what must not pass;
           with --ask you approve it yourself
 serve     keeps the world up until Ctrl-C, and prints what to try by hand
-rehearse  plays the vote on a release of this folder's store, or of the store in
-          DIR, and its upload
+rehearse  plays the vote on a release of the release repository in DIR, and its
+          upload; the store is the one there, or the one that is named
 try       plays a release of VERSION from the release repository in DIR, by its
           own policy; the files have the expected names, and little inside
 `
@@ -84,15 +84,17 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	play, ask, index, store := serve, false, "", ""
-	takes := map[string]int{"rehearse": 1, "try": 2}
+	takes := map[string]int{"rehearse": 2, "try": 2}
 	switch args[0] {
 	case "serve":
 	case "demo":
 		flags.BoolVar(&ask, "ask", false, "")
 		play = func(ctx context.Context, s command.Streams) error { return playDemo(ctx, s, ask) }
 	case "rehearse":
-		flags.StringVar(&store, "store", "distgate-store", "")
-		play = func(ctx context.Context, s command.Streams) error { return rehearse(ctx, s, store, flags.Arg(0)) }
+		flags.StringVar(&store, "store", "", "")
+		play = func(ctx context.Context, s command.Streams) error {
+			return rehearse(ctx, s, flags.Arg(0), store, flags.Arg(1))
+		}
 	case "try":
 		flags.StringVar(&index, "index", "", "")
 		play = func(ctx context.Context, s command.Streams) error {
@@ -109,7 +111,7 @@ func parse(args []string, s command.Streams) (func(context.Context, command.Stre
 	switch want := takes[args[0]]; {
 	case flags.NArg() == want:
 	case args[0] == "rehearse":
-		return nil, errors.New("rehearse takes one release")
+		return nil, errors.New("rehearse takes a folder and a release")
 	case args[0] == "try":
 		return nil, errors.New("try takes a folder and a version")
 	default:

@@ -28,9 +28,9 @@ type rehearsal struct {
 	version string
 }
 
-// rehearse fetches the release from the store, proven as ever, and plays the rest in
-// a folder that is removed afterwards.
-func rehearse(ctx context.Context, s command.Streams, store, release string) (err error) {
+// rehearse fetches the release of a folder's policy from the store, proven as ever,
+// and plays the rest in a folder that is removed afterwards. No store is the folder's.
+func rehearse(ctx context.Context, s command.Streams, folder, store, release string) (err error) {
 	home, err := os.Getwd()
 	if err != nil {
 		return err
@@ -42,6 +42,15 @@ func rehearse(ctx context.Context, s command.Streams, store, release string) (er
 	defer func() { err = errors.Join(err, os.Chdir(home), os.RemoveAll(dir)) }()
 	r := &rehearsal{player: player{s}}
 	r.say(rehearsing)
+	if store == "" {
+		store = filepath.Join(folder, "distgate-store")
+	}
+	if store, err = filepath.Abs(store); err != nil {
+		return err
+	}
+	if err := os.Chdir(folder); err != nil {
+		return err
+	}
 	if code := command.Main(ctx, []string{"fetch", release, "--store", store, "--to", filepath.Join(dir, "dist")}, s); code != done {
 		return fmt.Errorf("distgate fetch %s ended with exit code %d", release, code)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
@@ -26,17 +27,25 @@ func TestARehearsalUploadsTheStagedFilesToTheStandIn(t *testing.T) {
 	if code := command.Main(t.Context(), []string{"stage", "dist"}, streams(&out, &problems)); code != done {
 		t.Fatal(problems.String())
 	}
-	code, said, trouble := run(t.Context(), "rehearse", "1.0")
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	code, said, trouble := run(t.Context(), "rehearse", folder, "1.0")
 	if code != exitDone || !strings.Contains(said, "\npublished  widget 1.0 on index local: 4 files") {
 		t.Errorf("ended with %d\n%s\n%s", code, said, trouble)
 	}
-	if code, said, _ := run(t.Context(), "rehearse", "--store", "other", "1.0"); code != exitFailed {
+	if code, said, _ := run(t.Context(), "rehearse", "--store", "other", folder, "1.0"); code != exitFailed {
 		t.Errorf("ended with %d\n%s", code, said)
 	}
-	if code, said, _ := run(t.Context(), "rehearse", "2.0"); code != exitFailed {
+	if code, said, _ := run(t.Context(), "rehearse", folder, "2.0"); code != exitFailed {
 		t.Errorf("ended with %d\n%s", code, said)
 	}
-	if code, _, _ := run(t.Context(), "rehearse"); code != exitUsage {
+	if code, said, _ := run(t.Context(), "rehearse", t.TempDir(), "1.0"); code != exitFailed {
+		t.Errorf("ended with %d\n%s", code, said)
+	}
+	if code, _, _ := run(t.Context(), "rehearse", "1.0"); code != exitUsage {
 		t.Errorf("ended with %d", code)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/distgate/distgate/cmd/internal/command"
 	"github.com/distgate/distgate/cmd/internal/world"
 	"github.com/distgate/distgate/workflows/githubtest"
+	"github.com/distgate/distgate/workflows/template"
 )
 
 // trial is of somebody's own release repository, and the world that stands in for
@@ -82,9 +84,11 @@ func (r *trial) prepare(folder, dir, version, index string) error {
 			return err
 		}
 	}
-	r.plan, err = r.policy.plan(version, index)
+	if r.plan, err = r.policy.plan(version, index); err != nil {
+		return err
+	}
 	r.plan.Folder = dir
-	return err
+	return publishes(dir, r.plan.Publish.Workflow, r.plan.Environment)
 }
 
 // copied takes the policy, what stands beside it, and the workflows.
@@ -110,6 +114,26 @@ func copied(folder, dir string) error {
 		}
 	}
 	return nil
+}
+
+// publishes demands that the workflow which the policy names is there, and has the
+// job that publishes.
+func publishes(dir, workflow, environment string) error {
+	if !filepath.IsLocal(workflow) {
+		return fmt.Errorf("publish.workflow: want a path as .github/workflows/release.yml, got %q", workflow)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(workflow)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no %s, which publish.workflow names; distgate init writes it", workflow)
+	}
+	if err != nil {
+		return err
+	}
+	w, err := template.Read(workflow, raw)
+	if err != nil {
+		return err
+	}
+	return w.Publishing(environment)
 }
 
 // play releases it, verb by verb, as the two jobs of the release workflow and one of
@@ -142,8 +166,17 @@ nothing in them.`, p.Project, p.Version, p.Publish.Repository, len(p.Names)))
 	if err != nil {
 		return err
 	}
-	return r.decide(ctx, run, job)
+	if err := r.decide(ctx, run, job); err != nil {
+		return err
+	}
+	r.say(unseen)
+	return nil
 }
+
+const unseen = `
+This did not look at the workflow that builds, whether the numbers of
+repositories and people are theirs, and the settings on GitHub and PyPI. For
+those: distgate audit, on GitHub.`
 
 // decide lets one person approve, and publishes if that is enough.
 func (r *trial) decide(ctx context.Context, run world.Running, job []string) error {

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -55,13 +55,14 @@ func (p ownPolicy) plan(version, index string) (r world.Trial, err error) {
 		return r, err
 	}
 	version = v.String()
+	if err := p.complete(version, index); err != nil {
+		return r, err
+	}
 	r = world.Trial{Project: p.Project, Version: version, Environment: p.Index[index].Environment,
 		Labels: append(p.Build.Labels, "ubuntu-latest"), Artifacts: p.Build.Artifacts,
-		People: map[string]int64{}, Names: p.set(version).names(p.Project, version)}
-	if len(p.Build.Refs) == 0 || len(p.Publish.Refs) == 0 || len(p.People) == 0 || r.Environment == "" {
-		return r, errors.New("distgate.toml: want build.refs, publish.refs, [people] and an index with its " +
-			"environment; fill them in first")
-	}
+		People: map[string]int64{}}
+	set, _ := p.set(version)
+	r.Names = set.names(p.Project, version)
 	r.Build, r.Publish = p.Build.role(version), p.Publish.role(version)
 	p.source(&r)
 	for id, names := range p.People {
@@ -71,6 +72,43 @@ func (p ownPolicy) plan(version, index string) (r world.Trial, err error) {
 		}
 	}
 	return r, nil
+}
+
+// complete names what has no value yet, and that alone.
+func (p ownPolicy) complete(version, index string) error {
+	var missing []string
+	for _, row := range []struct {
+		is  bool
+		key string
+	}{
+		{p.Project != "", "project"},
+		{p.Build.Repository != "", "build.repository"},
+		{p.Build.RepositoryID != "", "build.repository-id"},
+		{p.Build.OwnerID != "", "build.owner-id"},
+		{len(p.Build.Refs) > 0, "build.refs"},
+		{p.Source.Repository == "" || p.Source.RepositoryID != "", "source.repository-id"},
+		{len(p.Series) > 0 || len(p.Files.names("", "")) > 0, "[files]"},
+		{index != "", "an index"},
+		{index == "" || p.Index[index].Environment != "", "index." + index + ".environment"},
+		{p.Publish.Repository != "", "publish.repository"},
+		{p.Publish.RepositoryID != "", "publish.repository-id"},
+		{p.Publish.OwnerID != "", "publish.owner-id"},
+		{len(p.Publish.Refs) > 0, "publish.refs"},
+		{len(p.People) > 0, "[people]"},
+	} {
+		if !row.is {
+			missing = append(missing, row.key)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("distgate.toml has no value yet for %s; fill in first", strings.Join(missing, ", "))
+	}
+	if _, ok := p.set(version); !ok {
+		there := slices.Sorted(maps.Keys(p.Series))
+		slices.Reverse(there)
+		return fmt.Errorf("distgate.toml: no [series] is for %s; there are %s", version, strings.Join(there, ", "))
+	}
+	return nil
 }
 
 func (t jobTable) role(version string) world.Role {
@@ -105,15 +143,18 @@ const lockText = `{
 // concrete is one ref that a pattern admits.
 func concrete(pattern, version string) string { return strings.ReplaceAll(pattern, "*", version) }
 
-// set is the table that counts for the version.
-func (p ownPolicy) set(version string) fileSet {
-	longest, found := "", p.Files
+// set is the table that counts for the version, if there is one.
+func (p ownPolicy) set(version string) (found fileSet, ok bool) {
+	if len(p.Series) == 0 {
+		return p.Files, true
+	}
+	longest := ""
 	for name, set := range p.Series {
 		if (version == name || strings.HasPrefix(version, name+".")) && len(name) > len(longest) {
 			longest, found = name, set
 		}
 	}
-	return found
+	return found, longest != ""
 }
 
 // names are one file for each word of the set.

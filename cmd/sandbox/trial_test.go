@@ -104,7 +104,7 @@ func TestARepositoryThatInitBeganIsTried(t *testing.T) {
 			if code := Main(t.Context(), []string{"try", dir, "2.1"}, streams(&out, &out)); code != exitDone {
 				t.Fatalf("ended with %d\n%s", code, &out)
 			}
-			if !strings.Contains(out.String(), c.says) {
+			if !strings.Contains(out.String(), c.says) || !strings.Contains(out.String(), "This did not look at") {
 				t.Errorf("want %q in\n%s", c.says, &out)
 			}
 		})
@@ -113,10 +113,73 @@ func TestARepositoryThatInitBeganIsTried(t *testing.T) {
 
 func TestWhatIsNotFilledInIsNotTried(t *testing.T) {
 	dir := begin(t, "", "--all-in-one", `project = "big-tools"`, `project = ""`, `-id = "11"`, `-id = "12"`)
-	for _, c := range [][]string{{"try", dir, "2.1"}, {"try", t.TempDir(), "2.1"}, {"try", dir, "two"}} {
-		code, out, problems := run(t.Context(), c...)
-		if code != exitFailed || strings.Contains(out, "published") {
-			t.Errorf("%q: got %d\n%s%s", c, code, out, problems)
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"try", dir, "2.1"}, "no value yet for project; fill in first"},
+		{[]string{"try", t.TempDir(), "2.1"}, "distgate init begins a repository"},
+		{[]string{"try", dir, "two"}, "two"},
+	} {
+		code, out, problems := run(t.Context(), c.args...)
+		if code != exitFailed || strings.Contains(out, "published") || !strings.Contains(problems, c.says) {
+			t.Errorf("%q: got %d\n%s%s", c.args, code, out, problems)
 		}
+	}
+}
+
+// TestATrialReadsTheWorkflowThatPublishes breaks what distgate init wrote.
+func TestATrialReadsTheWorkflowThatPublishes(t *testing.T) {
+	dir := begin(t, "", "--all-in-one", `-id = "11"`, `-id = "12"`)
+	const path = ".github/workflows/release.yml"
+	raw, err := os.ReadFile(filepath.Join(dir, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ was, is, says string }{
+		"as it is":            {"", "", ""},
+		"a name in its place": {"name: ${{ needs.gate.outputs.environment }}", "name: pypi", ""},
+		"another environment": {"name: ${{ needs.gate.outputs.environment }}", "name: other", `job publish publishes in environment "other"`},
+		"none":                {"    environment:\n      name: ${{ needs.gate.outputs.environment }}\n      url: ${{ needs.gate.outputs.report }}\n", "", `publishes in environment ""`},
+		"no token":            {"id-token: write", "id-token: none", "job publish has no id-token: write"},
+		"another verb":        {"verb: publish", "verb: status", "no job has it"},
+		"no YAML":             {"jobs:", "jobs: [", path},
+		"another file":        {string(raw), "jobs:\n  hello:\n    steps: []\n", "no job has it"},
+	} {
+		text := strings.ReplaceAll(string(raw), c.was, c.is)
+		if c.was == "" {
+			text = string(raw)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := publishes(dir, path, "pypi")
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: want %q, got %v", name, c.says, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, path)); err != nil {
+		t.Fatal(err)
+	}
+	code, out, problems := run(t.Context(), "try", dir, "2.1")
+	if code != exitFailed || !strings.Contains(problems, "there is no "+path) {
+		t.Errorf("got %d\n%s%s", code, out, problems)
+	}
+	if err := publishes(dir, "../release.yml", "pypi"); err == nil {
+		t.Error("a workflow of another folder is read")
+	}
+}
+
+func TestATrialOfAVersionThatNoSeriesIsFor(t *testing.T) {
+	p := ownPolicy{Series: map[string]fileSet{"2.3": {Sdist: true}, "2.4": {Sdist: true}}}
+	for version, want := range map[string]bool{"2.4.2": true, "2.3": true, "2.2.6": false, "2.45.0": false} {
+		if _, ok := p.set(version); ok != want {
+			t.Errorf("%s: got %t", version, ok)
+		}
+	}
+	dir := begin(t, "", "--all-in-one", `-id = "11"`, `-id = "12"`, "[files]", "[series.\"2.4\"]")
+	_, _, problems := run(t.Context(), "try", dir, "2.2.6")
+	if !strings.Contains(problems, "no [series] is for 2.2.6; there are 2.4") {
+		t.Error(problems)
 	}
 }

@@ -52,7 +52,8 @@ func runLock(ctx context.Context, s Streams, f shared, tag, commit, version stri
 		return err
 	}
 	if p.table.Source == nil {
-		return usageError{p.refuse("source", "a table that names the repository of the source", "")}
+		return usagef(p.file + " has no [source], which lock needs: the repository that people write the project in " +
+			"(README, Where a release comes from)")
 	}
 	rules, err := p.sourceRules(s)
 	if err != nil {

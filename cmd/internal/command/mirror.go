@@ -55,7 +55,8 @@ type mirrored struct {
 func (r release) mirror(ctx context.Context, s Streams, f shared) error {
 	repository := r.policy.table.GitHub.Release
 	if repository == "" {
-		return usageError{r.policy.refuse("github.release", "the repository that has the releases on GitHub, as owner/name", "")}
+		return usagef(r.policy.file + " has no github.release, which mirror needs: the repository that has the releases on " +
+			"GitHub, as OWNER/NAME")
 	}
 	if err := r.withdrawn(ctx, s); err != nil {
 		return err
