@@ -143,6 +143,7 @@ func TestATrialReadsTheWorkflowThatPublishes(t *testing.T) {
 		"none":                {"    environment:\n      name: ${{ needs.gate.outputs.environment }}\n      url: ${{ needs.gate.outputs.report }}\n", "", `publishes in environment ""`},
 		"no token":            {"id-token: write", "id-token: none", "job publish has no id-token: write"},
 		"another verb":        {"verb: publish", "verb: status", "no job has it"},
+		"another action":      {"distgate/distgate@", "distgate/other@", "no job has it"},
 		"no YAML":             {"jobs:", "jobs: [", path},
 		"another file":        {string(raw), "jobs:\n  hello:\n    steps: []\n", "no job has it"},
 	} {

@@ -31,6 +31,7 @@ func (w *Workflow) Publishing(environment string) error {
 
 // gates tells whether the step publishes by distgate.
 func (s step) gates() bool {
+	action, _, _ := strings.Cut(s.Uses, "@")
 	verb := s.With["verb"]
-	return verb.Value == "publish" || strings.Contains(s.Run, "distgate publish")
+	return strings.HasSuffix(action, "/distgate") && verb.Value == "publish" || strings.Contains(s.Run, "distgate publish")
 }

@@ -103,10 +103,10 @@ type publisher struct {
 
 // gateOf is how an environment is set.
 type gateOf struct {
-	At       string   `json:"at"`
-	Name     string   `json:"name"`
-	Reviewed bool     `json:"reviewed"` // by people, before a job in it starts
-	Branches []string `json:"branches"`
+	At         string   `json:"at"`
+	Name       string   `json:"name"`
+	Unreviewed string   `json:"unreviewed,omitempty"` // why nobody looks before a job in it starts
+	Branches   []string `json:"branches"`
 }
 
 // begin works out what is written, and writes it if the flags say so.
@@ -329,10 +329,15 @@ func (b *beginning) tell(s template.Setup, policy template.File) {
 	for _, index := range s.Indexes {
 		environment := cmp.Or(written.Index[index].Environment, index)
 		b.Publishers = append(b.Publishers, publisher{publishingPage(index, s.Project), owner, name, path.Base(s.Workflow), environment})
-		b.Environment = append(b.Environment, gateOf{settings, environment, true, []string{s.Branch}})
+		unreviewed := ""
+		if written.Index[index].Votes != nil {
+			unreviewed = "votes = 0 asks nobody"
+		}
+		b.Environment = append(b.Environment, gateOf{settings, environment, unreviewed, []string{s.Branch}})
 	}
 	if s.Registry != "" {
-		b.Environment = append(b.Environment, gateOf{settings, cmp.Or(written.Withdraw.Environment, template.Withdrawing), false, []string{s.Branch}})
+		b.Environment = append(b.Environment, gateOf{settings, cmp.Or(written.Withdraw.Environment, template.Withdrawing),
+			"who takes a release back does not wait", []string{s.Branch}})
 	}
 }
 

@@ -96,11 +96,11 @@ func some(names []string) string {
 func (p printer) settings(b beginning) {
 	for _, e := range b.Environment {
 		p.line("\nenvironment %s, at\n  %s", e.Name, e.At)
-		if e.Reviewed {
+		if e.Unreviewed == "" {
 			p.field("reviewers", "required: the people of the policy")
 			p.field("self", `tick "Prevent self-review"`)
 		} else {
-			p.field("reviewers", "none: who takes a release back does not wait")
+			p.field("reviewers", "none: "+e.Unreviewed)
 		}
 		p.field("bypass", `untick "Allow administrators to bypass configured protection rules"`)
 		p.field("branches", `"Selected branches and tags": `+strings.Join(e.Branches, ", ")+", and no other")
