@@ -16,9 +16,10 @@ type Ready struct {
 
 // ReadySettings are the settings of a repository that the rules want, as far as
 // they can be written down for every repository alike. Refs are those that may
-// publish; environments, those in which it is published. Who reviews an
-// environment is left to fill in.
-func ReadySettings(repository string, refs, environments []string) (all []Ready) {
+// publish; environments, those in which it is published, and withdrawing the one in
+// which a release is taken back, or nothing. Who reviews an environment is left to
+// fill in; who takes a release back does not wait.
+func ReadySettings(repository string, refs, environments []string, withdrawing string) (all []Ready) {
 	at := "repos/" + repository
 	if len(refs) == 0 {
 		refs = []string{"~DEFAULT_BRANCH"}
@@ -42,16 +43,22 @@ func ReadySettings(repository string, refs, environments []string) (all []Ready)
 		tags, note = append(tags, object{"type": "creation"}), "nobody can make a tag then, but for who is put above it"
 	}
 	add("tags.json", "POST", at+"/rulesets", note, ruleset{"tags", "tag", "active", include([]string{"~ALL"}), []object{}, tags})
-	for _, name := range environments {
-		add("environment-"+name+".json", "PUT", at+"/environments/"+name, "fill in who reviews, by id; not while a release waits, whose run would end. Then, on the environment's page, "+
-			"untick that administrators can bypass the rules: the API does not document it",
-			object{"prevent_self_review": true, "reviewers": []object{{"type": "User", "id": 0}},
-				"deployment_branch_policy": object{"protected_branches": false, "custom_branch_policies": true}})
+	environment := func(name, note string, body object) {
+		body["deployment_branch_policy"] = object{"protected_branches": false, "custom_branch_policies": true}
+		add("environment-"+name+".json", "PUT", at+"/environments/"+name, note+", on the environment's page, "+
+			"untick that administrators can bypass the rules: the API does not document it", body)
 		for _, ref := range refs {
 			if branch, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
 				all = append(all, Ready{Command: "gh api -X POST " + at + "/environments/" + name + "/deployment-branch-policies -f name='" + branch + "' -f type=branch"})
 			}
 		}
+	}
+	for _, name := range environments {
+		environment(name, "fill in who reviews, by id; not while a release waits, whose run would end. Then",
+			object{"prevent_self_review": true, "reviewers": []object{{"type": "User", "id": 0}}})
+	}
+	if withdrawing != "" {
+		environment(withdrawing, "no reviewers: who takes a release back does not wait. Then", object{"reviewers": []object{}})
 	}
 	add("actions.json", "PUT", at+"/actions/permissions", "then list the actions that the workflows use, at "+at+"/actions/permissions/selected-actions",
 		object{"enabled": true, "allowed_actions": "selected", "sha_pinning_required": true})

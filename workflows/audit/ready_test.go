@@ -18,9 +18,10 @@ func TestReadySettingsFitTheDescription(t *testing.T) {
 	}
 	described := 0
 	for _, environments := range [][]string{{"pypi", "testpypi"}, nil} {
-		for _, r := range ReadySettings("acme/widget", []string{"refs/heads/main"}, environments) {
+		for _, r := range ReadySettings("acme/widget", []string{"refs/heads/main"}, environments, "withdraw") {
 			words := strings.Fields(r.Command)
 			path := strings.NewReplacer("repos/acme/widget", "/repos/{owner}/{repo}", "environments/testpypi", "environments/{environment_name}",
+				"environments/withdraw", "environments/{environment_name}",
 				"environments/pypi", "environments/{environment_name}").Replace(words[4])
 			item := doc.Paths.Value(path)
 			if item == nil || r.File == "" {
@@ -37,7 +38,7 @@ func TestReadySettingsFitTheDescription(t *testing.T) {
 			described++
 		}
 	}
-	if described < 6 {
+	if described < 8 {
 		t.Errorf("%d bodies are described", described)
 	}
 }

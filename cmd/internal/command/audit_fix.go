@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/distgate/distgate/workflows/audit"
+	"github.com/distgate/distgate/workflows/template"
 )
 
 // fix changes the workflows of a folder where that is safe. It shows the change
@@ -131,8 +133,12 @@ func (f auditing) ready(ctx context.Context, s Streams) error {
 		return err
 	}
 	facts, p := table.auditFacts(), printer{s.Out}
+	withdrawing := ""
+	if table.Store.Registry != "" { // without one there is no job that takes a release back
+		withdrawing = cmp.Or(table.Withdraw.Environment, template.Withdrawing)
+	}
 	p.line("An administrator applies each; nothing was changed on GitHub.")
-	for _, r := range audit.ReadySettings(repository, facts.Refs, facts.Environments) {
+	for _, r := range audit.ReadySettings(repository, facts.Refs, facts.Environments, withdrawing) {
 		if r.File != "" {
 			if err := writeNew(filepath.Join(f.settings, r.File), r.JSON); err != nil {
 				return err
