@@ -101,7 +101,7 @@ func (p ownPolicy) complete(version, index string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("distgate.toml has no value yet for %s; fill in first", strings.Join(missing, ", "))
+		return fmt.Errorf("distgate.toml has no value yet for these; fill in first\n  %s", strings.Join(missing, "\n  "))
 	}
 	if _, ok := p.set(version); !ok {
 		there := slices.Sorted(maps.Keys(p.Series))

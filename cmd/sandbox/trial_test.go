@@ -117,7 +117,7 @@ func TestWhatIsNotFilledInIsNotTried(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"try", dir, "2.1"}, "no value yet for project; fill in first"},
+		{[]string{"try", dir, "2.1"}, "no value yet for these; fill in first\n  project\n"},
 		{[]string{"try", t.TempDir(), "2.1"}, "distgate init begins a repository"},
 		{[]string{"try", dir, "two"}, "two"},
 	} {

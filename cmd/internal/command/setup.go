@@ -211,12 +211,9 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 		return err
 	}
 	if f.builtBy != "" {
-		builder, file, ok := strings.Cut(f.builtBy, "/.github/")
-		if !ok {
-			return usagef("--built-by: want OWNER/REPO/.github/workflows/NAME.yml, got " + f.builtBy)
+		if err := b.builtElsewhere(repo, f.builtBy, &s); err != nil {
+			return err
 		}
-		b.Elsewhere = &elsewhere{builder, "distgate init --into .github/" + file + " --released-by " + repo.name}
-		s.Build = template.Build{Repository: builder, Workflow: ".github/" + file, Refs: []string{"refs/tags/v*"}, Labels: []string{"ubuntu-24.04"}, Source: builder}
 	}
 	if s.Project == "" {
 		s.Project = repo.project()
@@ -230,17 +227,8 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 		return usageError{err}
 	}
 	files = append(after, files...)
-	for i, file := range files {
-		was, err := repo.read(file.Path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			b.change(file.Path, nil, file.Text)
-		case err != nil:
-			return err
-		case !bytes.Equal(was, file.Text):
-			b.Kept = append(b.Kept, file.Path)
-			files[i].Text = was
-		}
+	if err := b.keep(repo, files); err != nil {
+		return err
 	}
 	policy := files[len(files)-1]
 	b.FillIn = fillIns(policy)
@@ -253,6 +241,36 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 		return err
 	}
 	return b.owners(repo, f.owners)
+}
+
+// builtElsewhere is the build in another repository, of which nothing but its name
+// is known here.
+func (b *beginning) builtElsewhere(repo checkout, workflow string, s *template.Setup) error {
+	builder, file, ok := strings.Cut(workflow, "/.github/")
+	if !ok {
+		return usagef("--built-by: want OWNER/REPO/.github/workflows/NAME.yml, got " + workflow)
+	}
+	b.Elsewhere = &elsewhere{builder, "distgate init --into .github/" + file + " --released-by " + repo.name}
+	s.Build = template.Build{Repository: builder, Workflow: ".github/" + file, Refs: []string{"refs/tags/v*"},
+		Labels: []string{"ubuntu-24.04"}, Source: builder}
+	return nil
+}
+
+// keep leaves each file as it is that is there already, and writes the others.
+func (b *beginning) keep(repo checkout, files []template.File) error {
+	for i, file := range files {
+		was, err := repo.read(file.Path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			b.change(file.Path, nil, file.Text)
+		case err != nil:
+			return err
+		case !bytes.Equal(was, file.Text):
+			b.Kept = append(b.Kept, file.Path)
+			files[i].Text = was
+		}
+	}
+	return nil
 }
 
 // updates lets a machine propose newer pins of the actions, unless one does already.
@@ -271,50 +289,6 @@ func (b *beginning) updates(repo checkout) error {
 	file, err := template.Updates()
 	b.change(file.Path, nil, file.Text)
 	return err
-}
-
-// fillIns are the lines of the policy that a person fills in: of those that are
-// marked, the ones that have no value yet.
-func fillIns(policy template.File) (open []string) {
-	lines := strings.Split(string(policy.Text), "\n")
-	for i, line := range lines {
-		before, what, marked := strings.Cut(line, "# "+template.FillIn)
-		key, value, _ := strings.Cut(before, "=")
-		if key = strings.TrimSpace(key); !marked || strings.TrimSpace(value) != "" && strings.TrimSpace(value) != `""` {
-			continue
-		}
-		table, hasKeys := tableAround(lines, i)
-		switch {
-		case key == "" && hasKeys:
-			continue
-		case key == "":
-			key = "[" + table + "]"
-		case table != "":
-			key = table + "." + key
-		}
-		open = append(open, fmt.Sprintf("%s:%d %s%s", policy.Path, i+1, key, what))
-	}
-	return open
-}
-
-// tableAround is the table that a line stands in, and whether it has a key.
-func tableAround(lines []string, at int) (name string, hasKeys bool) {
-	header := regexp.MustCompile(`^\s*\[+([^\[\]]+)\]`)
-	first := at
-	for first > 0 && !header.MatchString(lines[first]) {
-		first--
-	}
-	if m := header.FindStringSubmatch(lines[first]); m != nil {
-		name = m[1]
-	}
-	for _, line := range lines[first+1:] {
-		text := strings.TrimSpace(line)
-		if header.MatchString(line) {
-			break
-		}
-		hasKeys = hasKeys || text != "" && !strings.HasPrefix(text, "#")
-	}
-	return name, hasKeys
 }
 
 // tell says what is set where no file can. A policy that is there already has the
@@ -351,63 +325,6 @@ func publishingPage(index, project string) string {
 		return host + "/manage/projects/"
 	}
 	return host + "/manage/project/" + project + "/settings/publishing/"
-}
-
-// guarded are what a change of the gate is a change of.
-var guarded = []string{"/.github/", "/distgate.toml", "/allowed_signers", "/withdrawn.toml"}
-
-// owners adds to CODEOWNERS who must look at a change of the gate. The last
-// pattern that fits a file counts, so they stand at the end.
-func (b *beginning) owners(repo checkout, owners []string) error {
-	for _, at := range []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"} {
-		was, err := repo.read(at)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		b.own(at, was, repo.owned(was, owners))
-		return nil
-	}
-	b.own(".github/CODEOWNERS", nil, repo.owned(nil, owners))
-	return nil
-}
-
-func (b *beginning) own(at string, was, text []byte) {
-	b.change(at, was, text)
-	for i, line := range strings.Split(string(text), "\n") {
-		if what, ok := strings.CutPrefix(line, "# "+template.FillIn); ok {
-			b.FillIn = append(b.FillIn, fmt.Sprintf("%s:%d%s", at, i+1, what))
-		}
-	}
-}
-
-// owned is CODEOWNERS with a line for all that is guarded. Whose name nobody gave is
-// a comment to fill in: GitHub takes people and teams, and no organization.
-func (c checkout) owned(was []byte, owners []string) []byte {
-	const mark = "# " + template.FillIn + ": people or teams in the place of "
-	owner, _, _ := strings.Cut(c.name, "/")
-	who, comment := strings.Join(owners, " "), ""
-	if len(owners) == 0 {
-		who, comment = "@"+owner+"/TEAM", "# "
-	} else {
-		was = regexp.MustCompile(`(?m)^`+mark+`.*\n(# /.*\n?)*`).ReplaceAll(was, nil)
-	}
-	var lines []string
-	for _, what := range guarded {
-		if !regexp.MustCompile(`(?m)^(# )?` + regexp.QuoteMeta(what) + `\s`).Match(was) {
-			lines = append(lines, comment+what+" "+who+"\n")
-		}
-	}
-	if comment != "" && len(lines) > 0 {
-		lines = append([]string{mark + who + `, and take out the "# "` + "\n"}, lines...)
-	}
-	text := bytes.Clone(was)
-	if len(lines) > 0 && len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
-		text = append(text, '\n')
-	}
-	return append(text, strings.Join(lines, "")...)
 }
 
 // ownPin is distgate itself, at the commit that the workflows use: the one that
