@@ -166,6 +166,29 @@ func TestMachines(t *testing.T) {
 	}
 }
 
+// A matrix may have lists and objects, of which runs-on takes a part.
+func TestMachinesOfMatrix(t *testing.T) {
+	for _, c := range []struct {
+		on, plat string
+		want     Verdict
+	}{
+		{"plat[0]", "[[ubuntu-24.04, x86_64], [macos-15, arm64]]", Holds},
+		{"plat[0]", "[[ubuntu-24.04, x86_64], [depot-macos, arm64]]", Broken},
+		{"plat[0]", "[[ubuntu-24.04], ['${{ inputs.os }}']]", CannotSee},
+		{"plat[1]", "[[ubuntu-24.04]]", CannotSee},
+		{"plat[0]", "[ubuntu-24.04]", CannotSee},
+		{"plat", "[[ubuntu-24.04]]", CannotSee},
+		{"plat[0].os", "[[{os: windows-2025}]]", Holds},
+		{"plat.os", "[{os: windows-2025, arch: x86}, {os: self-hosted}]", Broken},
+	} {
+		text := strings.Replace(inRelease(stepsOf("- run: make")), "ubuntu-24.04",
+			"${{ matrix."+c.on+" }}\n    strategy: {matrix: {plat: "+c.plat+"}}", 1)
+		if got := answerOf(t, "self-hosted-runner", Facts{Files: read(t, tree{releaseYML: text})}); got[0] != string(c.want) {
+			t.Errorf("matrix.%s of %s: want %s, got %s", c.on, c.plat, c.want, got)
+		}
+	}
+}
+
 // The release graph goes through called workflows and local actions, however
 // they are named, and ends where they call each other.
 func TestReleaseGraph(t *testing.T) {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rhysd/actionlint"
@@ -33,22 +34,70 @@ func (j *job) outcomes(n actionlint.ExprNode) (all []string, whole bool) {
 		left, also := j.outcomes(n.Left)
 		return append(left, right...), ok && also
 	}
-	at := reference(n)
-	if name, ok := strings.CutPrefix(at, "matrix."); ok && !strings.Contains(name, ".") {
-		return j.matrix(name)
+	if path := ofMatrix(n); path != nil {
+		return j.matrix(path[0], path[1:]...)
 	}
 	return nil, false
 }
 
-// matrix are the values of a name of the job's matrix.
-func (j *job) matrix(name string) (all []string, whole bool) {
+// ofMatrix are the names and indexes by which an expression takes a value of the
+// matrix, or a part of one: "plat", "0" of matrix.plat[0]. It is nil for others.
+func ofMatrix(n actionlint.ExprNode) []string {
+	if name, ok := strings.CutPrefix(reference(n), "matrix."); ok && !strings.ContainsAny(name, ".*") {
+		return []string{name}
+	}
+	var of actionlint.ExprNode
+	var name string
+	switch n := n.(type) {
+	case *actionlint.ObjectDerefNode:
+		of, name = n.Receiver, n.Property
+	case *actionlint.IndexAccessNode:
+		switch index := n.Index.(type) {
+		case *actionlint.IntNode:
+			of, name = n.Operand, strconv.Itoa(index.Value)
+		case *actionlint.StringNode:
+			of, name = n.Operand, index.Value
+		}
+	}
+	if of == nil {
+		return nil
+	}
+	if path := ofMatrix(of); path != nil {
+		return append(path, strings.ToLower(name))
+	}
+	return nil
+}
+
+// part is what a path leads to, nil if there is nothing. Names are in lower case, as
+// actionlint keeps them.
+func part(v actionlint.RawYAMLValue, path []string) actionlint.RawYAMLValue {
+	for _, name := range path {
+		switch of := v.(type) {
+		case *actionlint.RawYAMLObject:
+			v = of.Props[name]
+		case *actionlint.RawYAMLArray:
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= len(of.Elems) {
+				return nil
+			}
+			v = of.Elems[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// matrix are the values of a name of the job's matrix, or the part of each that the
+// path leads to.
+func (j *job) matrix(name string, path ...string) (all []string, whole bool) {
 	if j.ast == nil || j.ast.Strategy == nil || j.ast.Strategy.Matrix == nil || j.ast.Strategy.Matrix.Expression != nil {
 		return nil, false
 	}
 	m := j.ast.Strategy.Matrix
 	whole = true
 	add := func(v actionlint.RawYAMLValue) {
-		text, ok := literal(v)
+		text, ok := literal(part(v, path))
 		if !ok {
 			whole = false
 			return
