@@ -10,7 +10,7 @@ import (
 type Ready struct {
 	File    string // its name
 	JSON    []byte
-	Command string // with the file's name
+	Command string // takes the file with --input
 	Note    string // what to know before
 }
 
@@ -27,7 +27,7 @@ func ReadySettings(repository string, refs, environments []string, withdrawing s
 	add := func(file, method, path, note string, body any) {
 		raw, _ := json.MarshalIndent(body, "", "  ") // text and numbers, which always can
 		all = append(all, Ready{File: file, JSON: append(raw, '\n'), Note: note,
-			Command: "gh api -X " + method + " " + path + " --input " + file})
+			Command: "gh api -X " + method + " " + path})
 	}
 	add("branches.json", "POST", at+"/rulesets", "", ruleset{"release branches", "branch", "active", include(refs), []object{}, []object{
 		{"type": "deletion"}, {"type": "non_fast_forward"}, {"type": "required_linear_history"},

@@ -140,12 +140,16 @@ func (f auditing) ready(ctx context.Context, s Streams) error {
 	p.line("An administrator applies each; nothing was changed on GitHub.")
 	for _, r := range audit.ReadySettings(repository, facts.Refs, facts.Environments, withdrawing) {
 		if r.File != "" {
-			if err := writeNew(filepath.Join(f.settings, r.File), r.JSON); err != nil {
+			file := filepath.Join(f.settings, r.File)
+			if err := writeNew(file, r.JSON); err != nil {
 				return err
 			}
+			r.Command += " --input " + quoted(file)
 		}
-		if r.Note != "" {
-			p.line("# %s", r.Note)
+		for _, line := range wrap(r.Note, width-len("# ")) {
+			if line != "" {
+				p.line("# %s", line)
+			}
 		}
 		p.line("%s", r.Command)
 	}
