@@ -82,7 +82,7 @@ func (p printer) audited(a audited) {
 	p.line("audited    %s: %s broken, %d cannot be seen, %d hold", a.Of, plural(a.number(audit.Broken), "rule"),
 		a.number(audit.CannotSee), a.number(audit.Holds))
 	for _, share := range a.Practices {
-		p.field(fmt.Sprintf("%d of %d", share.Hold, share.Of), share.Source)
+		p.field("practices", fmt.Sprintf("%d of %d hold: %s", share.Hold, share.Of, share.Source))
 	}
 	if a.compared {
 		p.line("changed    %s since the baseline", plural(len(a.Drift), "rule"))
