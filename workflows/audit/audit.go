@@ -97,6 +97,7 @@ type Facts struct {
 	Environments []string // in which the policy lets jobs publish
 	Limits       Limits
 	Solo         bool // one person builds and approves
+	Ungated      bool // no policy says that the repository releases through distgate
 }
 
 // Limits are how many people may do what. Zero is the limit that a policy starts

@@ -65,7 +65,7 @@ type Waived struct {
 // that every workflow can keep. A policy starts with them.
 func MostImportant() []rule.ID {
 	return []rule.ID{attestBesideCode.ID, publishDoesMore.ID, trustedPublishing.ID, publishEnvironment.ID,
-		idTokenElsewhere.ID, dangerousTriggers.ID, templateInjection.ID, unpinnedUses.ID, releaseCaches.ID}
+		idTokenElsewhere.ID, pastTheGate.ID, dangerousTriggers.ID, templateInjection.ID, unpinnedUses.ID, releaseCaches.ID}
 }
 
 // Check refuses a demand that cannot be meant: a rule that is not known or that

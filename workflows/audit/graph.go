@@ -113,7 +113,7 @@ func (j *job) attests() bool {
 }
 
 func (s *step) publishes() bool {
-	return fits(s.uses(), publishing) || s.isDistgate("publish") ||
+	return s.uploads() || s.isDistgate("publish") ||
 		slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(uploading) })
 }
 
@@ -142,11 +142,7 @@ func (j *job) tempts() bool {
 // gated tells whether all that a job publishes goes through distgate, which
 // publishes in no environment but the policy's.
 func (j *job) gated() bool {
-	return !slices.ContainsFunc(j.all(), func(s *step) bool {
-		return fits(s.uses(), publishing) || slices.ContainsFunc(s.commands(), func(c command) bool {
-			return c.is(uploading) && !c.is([]string{"distgate publish"})
-		})
-	})
+	return !slices.ContainsFunc(j.all(), func(s *step) bool { return len(s.pastTheGate()) > 0 })
 }
 
 // checksOut tells whether the job has the repository's files.

@@ -67,7 +67,7 @@ var numpy = Source{"numpy, NumPy Security roadmap (numpy#29178)", []Practice{
 	{"N6", "no anaconda.org token for releases", ids("no-index-tokens"), ""},
 	{"N7", "linear history", ids("linear-history"), ""},
 	{"N8", "branch protection", ids("branch-protected"), ""},
-	{"N9", "only the workflow that releases runs", ids("actions-allowed", "dangerous-triggers"), ""},
+	{"N9", "only the workflow that releases runs", ids("actions-allowed", "dangerous-triggers", "publish-past-the-gate"), ""},
 	{"N10", "every artifact is built in this repository", ids("artifacts-from-elsewhere"), ""},
 	{"N11", "no self-hosted runners", ids("self-hosted-runner", "no-registered-runners"), ""},
 	{"N12", "SBOMs in wheels (PEP 770)", nil, "an SBOM is in the file and no setting: distgate review shows whether a file has one"},

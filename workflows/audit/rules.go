@@ -13,7 +13,7 @@ import (
 // gate comes first.
 func Rules() []Rule {
 	return slices.Concat(
-		[]Rule{attestBesideCode, publishDoesMore, trustedPublishing, publishEnvironment, idTokenElsewhere},
+		[]Rule{attestBesideCode, publishDoesMore, trustedPublishing, publishEnvironment, idTokenElsewhere, pastTheGate},
 		[]Rule{dangerousTriggers, templateInjection, insecureCommands},
 		[]Rule{unpinnedUses, impostorCommit, unpinnedImages, nestedUses},
 		[]Rule{excessivePermissions, persistedCredentials, secretsOutsideEnv, secretsInherit, overprovisionedSecrets},

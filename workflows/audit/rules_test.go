@@ -122,6 +122,16 @@ func TestRulesOfOurOwn(t *testing.T) {
 		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: canary}", "- run: make"), []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", "    permissions: write-all\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
 
+		{"publish-past-the-gate", stepsOf("- run: make"), []string{"holds"}},
+		{"publish-past-the-gate", stepsOf(download, "- uses: distgate/distgate@"+commit, "  with: {verb: publish}"), []string{"holds"}},
+		{"publish-past-the-gate", stepsOf("- run: distgate publish 1.0"), []string{"holds"}},
+		{"publish-past-the-gate", stepsOf("- run: distgate publish 1.0", upload), []string{"broken", "release.yml:8"}},
+		{"publish-past-the-gate", stepsOf("- run: |", "    python -m build", "    twine upload dist/*"), []string{"broken", "release.yml:9"}},
+		{"publish-past-the-gate", stepsOf("- run: uv publish", "- run: uvx flit publish"), []string{"broken", "release.yml:7", "release.yml:8"}},
+		{"publish-past-the-gate", stepsOf("- run: uv tool run maturin upload"), []string{"broken", "release.yml:7"}},
+		{"publish-past-the-gate", stepsOf("- uses: PyO3/maturin-action@"+commit, "  with: {command: upload}"), []string{"broken", "release.yml:7"}},
+		{"publish-past-the-gate", stepsOf("- uses: PyO3/maturin-action@"+commit, "  with: {command: build}"), []string{"holds"}},
+
 		{"artifacts-from-elsewhere", stepsOf(download), []string{"holds"}},
 		{"artifacts-from-elsewhere", stepsOf(download, "  with: {run-id: '${{ github.run_id }}'}"), []string{"holds"}},
 		{"artifacts-from-elsewhere", stepsOf(download, "  with: {run-id: 12}"), []string{"broken", "release.yml:7"}},
@@ -145,6 +155,31 @@ func TestRulesOfOurOwn(t *testing.T) {
 		got := answerOf(t, c.rule, Facts{Files: read(t, files, releaseYML)})
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s, over\n%s\n%s", c.rule, files[releaseYML], diff)
+		}
+	}
+}
+
+// An upload past the gate is found in every workflow, not the release's alone, and
+// in the actions that they use; where no policy makes a gate there is none to pass.
+func TestPastTheGate(t *testing.T) {
+	gated := inRelease(stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: publish}"))
+	for name, c := range map[string]struct {
+		files   tree
+		ungated bool
+		want    []string
+	}{
+		"the gate alone": {tree{releaseYML: gated}, false, []string{"holds"}},
+		"a workflow from before": {tree{releaseYML: gated, ".github/workflows/wheels.yml": inRelease(stepsOf(upload))}, false,
+			[]string{"broken", "wheels.yml:7"}},
+		"an action that uploads": {tree{releaseYML: gated, ".github/workflows/wheels.yml": inRelease(stepsOf("- uses: ./up")),
+			"up/action.yml": "runs:\n  using: composite\n  steps:\n    - run: twine upload dist/*\n      shell: bash\n"}, false,
+			[]string{"broken", "action.yml:4"}},
+		"a workflow that is not understood": {tree{releaseYML: gated, ".github/workflows/wheels.yml": "on: ["}, false, []string{"cannot see"}},
+		"no gate":                           {tree{releaseYML: inRelease(stepsOf(upload))}, true, []string{"does not apply"}},
+	} {
+		got := answerOf(t, "publish-past-the-gate", Facts{Files: read(t, c.files, releaseYML), Ungated: c.ungated})
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }

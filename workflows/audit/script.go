@@ -61,7 +61,7 @@ func commandsOf(script *actionlint.String, line int) (all []command) {
 
 // carriers only run another command.
 var carriers = [][]string{{"sudo"}, {"env"}, {"time"}, {"exec"}, {"nice"}, {"then"}, {"do"}, {"else"}, {"if"}, {"!"},
-	{"uv", "run"}, {"pipx", "run"}, {"poetry", "run"}, {"hatch", "run"}, {"pdm", "run"}, {"uvx"}, {"py", "-m"},
+	{"uv", "run"}, {"pipx", "run"}, {"poetry", "run"}, {"hatch", "run"}, {"pdm", "run"}, {"uvx"}, {"uv", "tool", "run"}, {"py", "-m"},
 	{"python", "-m"}, {"python3", "-m"}}
 
 // plainWords are the words of a command, without what only carries it.

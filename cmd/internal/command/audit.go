@@ -190,7 +190,11 @@ func (f auditing) ofRepository(ctx context.Context, s Streams) (audited, error) 
 			return audited{}, err
 		}
 	}
-	facts, err := table.auditFacts().Look(ctx, client, repository, table.releasedBy(repository))
+	facts := table.auditFacts()
+	if found { // the policy here, which may be another repository's
+		facts.Ungated = !table.names(repository)
+	}
+	facts, err = facts.Look(ctx, client, repository, table.releasedBy(repository))
 	if err != nil {
 		return audited{}, err
 	}

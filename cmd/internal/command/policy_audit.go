@@ -120,13 +120,24 @@ func auditPolicy(ctx context.Context, file string, from policySource, named bool
 // auditFacts are what the policy says to an audit.
 func (t policyFile) auditFacts() audit.Facts {
 	f := audit.Facts{Labels: t.labels(), Refs: t.Publish.Refs, Solo: t.Approval.People == "solo",
-		Limits: audit.Limits{Admins: t.Audit.Admins, Writers: t.Audit.Writers}}
+		Ungated: t.Project == "", // every policy names its project
+		Limits:  audit.Limits{Admins: t.Audit.Admins, Writers: t.Audit.Writers}}
 	for name, index := range t.Index {
 		f.Environments = append(f.Environments, cmp.Or(index.Environment, name))
 	}
 	slices.Sort(f.Environments)
 	f.Environments = slices.Compact(f.Environments)
 	return f
+}
+
+// names tells whether the policy is about a repository: people write there, or it
+// builds or publishes.
+func (t policyFile) names(repository string) bool {
+	named := []string{t.Build.Repository, t.Publish.Repository}
+	if t.Source != nil {
+		named = append(named, t.Source.Repository)
+	}
+	return slices.ContainsFunc(named, func(name string) bool { return strings.EqualFold(name, repository) })
 }
 
 // releasedBy are the policy's workflows that are of a repository: of the build,
