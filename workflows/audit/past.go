@@ -1,6 +1,9 @@
 package audit
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 var pastTheGate = Rule{
 	ID:    "publish-past-the-gate",
@@ -25,7 +28,8 @@ func (s *step) pastTheGate() (spots []Spot) {
 		by = "the job " + s.job.id + " uploads by "
 	}
 	if s.uploads() {
-		spots = append(spots, s.spot(by+s.uses()))
+		name, _, _ := strings.Cut(s.uses(), "@")
+		spots = append(spots, s.spot(by+name))
 	}
 	for _, c := range s.commands() {
 		if c.uploads() {
