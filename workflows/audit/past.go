@@ -9,7 +9,8 @@ var pastTheGate = Rule{
 	ID:    "publish-past-the-gate",
 	Title: "in a repository that releases through distgate nothing else uploads to an index",
 	Why: "A gate holds only if there is no way around it. The workflow that uploaded before can still be started by whoever " +
-		"pushes or dispatches, as long as the index trusts it, and nobody is asked for approval.",
+		"pushes or dispatches, as long as the index trusts it, and nobody is asked. elementary-data (April 2026) was published " +
+		"by its own release workflow, which a stranger's comment had set off.",
 	Looks: InWorkflow,
 	Fix: "Remove the job (distgate init --into does), and the publisher or token that lets it. An upload to another index, " +
 		"as of nightly builds, can be waived by its file.",
