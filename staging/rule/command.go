@@ -27,7 +27,8 @@ not guess what belongs to a release: take it out of the folder, or name it under
 reason, which the review then shows.`,
 	OntoPublished: `Files are added to a release that people already install, of which a signed receipt says
 that it was published to this index. To a release that nobody has yet, nothing is added: stage all of its runs
-together, so that it is voted for as a whole.`,
+together, so that it is voted for as a whole. It is asked again whenever such a release is opened: whoever writes
+to the store could else name a rejected one, and have it looked at as what was only added to.`,
 	OntoReplaced: `A run that is to add files has another file under the name of a published one. An index takes
 a file name once, so the release would be two: what users have, and what was approved. Leave the file out of the
 run, or release another version.`,

@@ -59,17 +59,13 @@ func (p policy) receipted(ctx context.Context, store *staging.Store, ref, index 
 	if err != nil {
 		return staging.Release{}, err
 	}
-	publisher, err := p.publisher(index)
-	if err != nil {
-		return staging.Release{}, err
-	}
 	var published []staging.Release
 	for _, r := range named {
-		receipts, _, err := publish.Receipts(ctx, store, r, publisher, p.verifier)
+		receipted, err := p.published(ctx, store, r, index)
 		if err != nil {
 			return staging.Release{}, err
 		}
-		if len(receipts) > 0 && r.Manifest.Index == index {
+		if receipted && r.Manifest.Index == index {
 			published = append(published, r)
 		}
 	}
@@ -175,25 +171,41 @@ func (o onto) join(added []attest.Candidate) []attest.Candidate {
 	return all
 }
 
-// showAdded says which files a published release does not have yet.
-func (r release) showAdded(ctx context.Context, p printer) error {
-	m := r.staged.Manifest()
+// before is the release that a manifest says its files were added to, and none
+// where it says so of none. Whoever writes to the store writes that too; that it
+// was published only the publisher says.
+func (p policy) before(ctx context.Context, store *staging.Store, m staging.Manifest, index string) (old staging.Release, err error) {
 	if m.Origin.Onto == "" {
-		return nil
+		return old, nil
 	}
-	digest, err := dist.ParseDigest(m.Origin.Onto)
+	if old.Digest, err = dist.ParseDigest(m.Origin.Onto); err != nil {
+		return old, err
+	}
+	if old.Manifest, err = store.Manifest(ctx, old.Digest); err != nil {
+		return old, err
+	}
+	published, err := p.published(ctx, store, old, index)
 	if err != nil {
-		return err
+		return old, err
 	}
-	before, err := r.store.Manifest(ctx, digest)
-	if err != nil {
-		return err
+	if was := old.Manifest; !published || was.Index != m.Index || was.Project != m.Project || was.Version != m.Version {
+		return old, rule.Refusals{{File: "release " + short(old.Digest), Rule: rule.OntoPublished,
+			Want: fmt.Sprintf("%s %s with a receipt of the publisher for the index %s, since files are said to be added to it", m.Project, m.Version, index),
+			Got:  fmt.Sprintf("%s %s with no such receipt", was.Project, was.Version),
+			Hint: "find out who wrote this release into the store, and stage its runs anew"}}
 	}
-	p.field("added to", digest.String())
-	for _, f := range m.Files {
-		if !slices.ContainsFunc(before.Files, func(old staging.File) bool { return old.Name == f.Name && old.Digest == f.Digest }) {
+	return old, nil
+}
+
+// showAdded says which files a published release does not have yet.
+func (r release) showAdded(p printer) {
+	if r.before.Digest.IsZero() {
+		return
+	}
+	p.field("added to", r.before.Digest.String())
+	for _, f := range r.staged.Manifest().Files {
+		if !slices.ContainsFunc(r.before.Manifest.Files, func(old staging.File) bool { return old.Name == f.Name && old.Digest == f.Digest }) {
 			p.field("added", f.Name)
 		}
 	}
-	return nil
 }

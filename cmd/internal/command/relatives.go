@@ -14,7 +14,8 @@ import (
 // relatives says which other releases of the store have files of this one, and
 // were rejected. A rejection ends one release digest; whoever stages the same
 // files again, with a blank more in a bundle, has another digest, and people
-// should know of the no that it leaves behind.
+// should know of the no that it leaves behind. The release that files were added
+// to is none of them: it was published.
 func (r release) relatives(ctx context.Context, s Streams) (said []string, err error) {
 	releases, malformed, err := r.store.Releases(ctx)
 	if err != nil {
@@ -24,8 +25,7 @@ func (r release) relatives(ctx context.Context, s Streams) (said []string, err e
 		said = append(said, m.File+" cannot be read, and could have files of this one and a rejection")
 	}
 	for _, other := range releases {
-		added := other.Digest.String() == r.staged.Manifest().Origin.Onto
-		if other.Digest == r.staged.Digest() || added || !r.shares(other.Manifest) {
+		if other.Digest == r.staged.Digest() || other.Digest == r.before.Digest || !r.shares(other.Manifest) {
 			continue
 		}
 		text, err := r.rejected(ctx, s, other.Digest)

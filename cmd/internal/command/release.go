@@ -23,6 +23,7 @@ type release struct {
 	store  *staging.Store
 	staged staging.Staged
 	index  string
+	before staging.Release // that was published, and files were added to; or none
 }
 
 // openRelease finds the release that ref names and proves it again: every byte
@@ -110,7 +111,11 @@ func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.St
 		return release{}, err
 	}
 	p.approval = p.votingOn(index)
-	r := release{f, p, store, staged, index}
+	before, err := p.before(ctx, store, staged.Manifest(), index)
+	if err != nil {
+		return release{}, err
+	}
+	r := release{f, p, store, staged, index, before}
 	r.policy.approval.Former, err = r.former(ctx)
 	return r, err
 }

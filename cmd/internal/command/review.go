@@ -238,9 +238,7 @@ func (r release) showStanding(ctx context.Context, s Streams, before []string) e
 		return err
 	}
 	p := printer{s.Out}
-	if err := r.showAdded(ctx, p); err != nil {
-		return err
-	}
+	r.showAdded(p)
 	p.standing(st)
 	for _, text := range before {
 		p.field("beware", text)
