@@ -50,6 +50,7 @@ type stranger struct {
 	of      *account
 	brought string // by whom, as the index says
 	run     string // of the policy's publisher, if its attestation says that it was it
+	unread  bool   // has an attestation, and is one too many to read it
 }
 
 // account is one version.
@@ -300,15 +301,26 @@ func (l *ledger) accounts() []VersionAccount {
 	return list
 }
 
+// kin are the files without a receipt of one version that came by the same run of
+// the policy's publisher, by none, or by nobody knows which.
+type kin struct {
+	of     *account
+	run    string
+	unread bool
+}
+
+func (s *stranger) kin() kin { return kin{s.of, s.run, s.unread} }
+
 // refusals are all that does not agree: foreign files first. Where a version has
-// no receipt at all, its files are one refusal.
+// no receipt at all, its files are one refusal for each run that brought them: a
+// run that is the publisher's own speaks for no file but its own.
 func (l *ledger) refusals() (all rule.Refusals) {
-	whole := map[*account][]*stranger{}
+	whole := map[kin][]*stranger{}
 	for _, s := range l.strangers {
-		whole[s.of] = append(whole[s.of], s)
+		whole[s.kin()] = append(whole[s.kin()], s)
 	}
 	for _, s := range l.strangers {
-		switch of := whole[s.of]; {
+		switch of := whole[s.kin()]; {
 		case s.of.due > 0 || len(of) == 1:
 			all = append(all, l.strange(s, s.name, s.describe()))
 		case of[0] == s:
@@ -342,6 +354,8 @@ func (s *stranger) describe() string {
 		return text + ", by the policy's own publisher, in " + s.run
 	case s.brought != "":
 		return text + ", by the trusted publisher " + s.brought + ", as the index says"
+	case s.unread:
+		return text + ", with an attestation that was not read"
 	case s.attested:
 		return text + ", with an attestation"
 	}

@@ -150,7 +150,10 @@ func (w Witness) attestations(ctx context.Context, project string, version dist.
 // askWhoBrought adds to the first foreign files who uploaded them: as the index
 // says or, of the publisher that the policy names, as its attestation proves.
 func (w Witness) askWhoBrought(ctx context.Context, l *ledger) error {
-	for _, s := range l.strangers[:min(len(l.strangers), maxForeign)] {
+	for i, s := range l.strangers {
+		if s.unread = s.attested && i >= maxForeign; s.unread {
+			continue
+		}
 		f, err := dist.ParseFilename(s.name)
 		if err != nil || !s.attested {
 			continue

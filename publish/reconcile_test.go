@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -138,6 +139,24 @@ func TestWhatAnIndexOffersIsHeldAgainstTheReceipts(t *testing.T) {
 				t.Errorf("Err is %v", r.Err())
 			}
 		})
+	}
+}
+
+// Of many files that no receipt has the first are asked after, and those speak for
+// no other.
+func TestAttestationsThatWereNotReadAreSaidToBe(t *testing.T) {
+	w := newWorld(t, listing(true, func(files []map[string]any) []map[string]any {
+		for n := range 25 {
+			f := foreign(fmt.Sprintf("widget-1.1-py3-none-manylinux_2_%d_x86_64.whl", n))
+			f["provenance"] = "https://index.example/provenance"
+			files = append(files, f)
+		}
+		return files
+	}))
+	no := w.reconcile(w.books()).Refused
+	if len(no) != 2 || !strings.HasPrefix(no[0].Got, "20 files") || !strings.HasPrefix(no[1].Got, "5 files") ||
+		!strings.HasSuffix(no[1].Got, "that was not read") {
+		t.Errorf("%v", no)
 	}
 }
 
