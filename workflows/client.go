@@ -319,7 +319,7 @@ func pauseOf(response *http.Response, message string, now time.Time) (time.Durat
 	if err == nil && header.Get("X-RateLimit-Remaining") == "0" {
 		return max(time.Unix(reset, 0).Sub(now), 0) + time.Second, true
 	}
-	if status == http.StatusTooManyRequests || strings.Contains(message, "secondary rate limit") ||
+	if status == http.StatusTooManyRequests || strings.Contains(message, "rate limit") ||
 		strings.Contains(message, "abuse detection") {
 		return limitWait, true
 	}

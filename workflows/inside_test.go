@@ -35,6 +35,7 @@ func TestPauses(t *testing.T) {
 		"the limit is used up":          {403, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1800000100"}, "", 101 * time.Second},
 		"it was reset in the meantime":  {403, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1799999999"}, "", time.Second},
 		"a secondary limit, no time":    {403, map[string]string{"X-RateLimit-Remaining": "9", "X-RateLimit-Reset": "1800003600"}, "You have exceeded a secondary rate limit.", time.Minute},
+		"a limit, no header at all":     {403, nil, "API rate limit exceeded for installation", time.Minute},
 		"too many requests, no time":    {429, nil, "", time.Minute},
 		"a Retry-After that is none":    {429, map[string]string{"Retry-After": "soon"}, "", time.Minute},
 		"a negative Retry-After":        {429, map[string]string{"Retry-After": "-7"}, "", time.Minute},

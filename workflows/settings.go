@@ -17,7 +17,7 @@ import (
 type Seen[T any] struct {
 	Value T      `json:"value,omitempty"`
 	Gap   string `json:"gap,omitempty"`   // why it is not known
-	Needs string `json:"needs,omitempty"` // the permission that would show it
+	Needs string `json:"needs,omitempty"` // the permission that would show it; "": GitHub failed, as by a rate limit
 	known bool
 }
 
@@ -34,7 +34,7 @@ func See[T any](needs string, ask func() (T, error)) Seen[T] {
 		return Seen[T]{Gap: "GitHub does not show it to this token", Needs: needs}
 	}
 	if err != nil {
-		return Seen[T]{Gap: clip(err.Error()), Needs: needs}
+		return Seen[T]{Gap: clip(err.Error())}
 	}
 	return told(v)
 }
@@ -306,7 +306,7 @@ func (s *Settings) askEnvironments(a *asking) {
 	listed, err := names(a, a.at+"/environments", "environments")(readActions)
 	if err != nil {
 		s.Environments = See(readActions, func() ([]Environment, error) { return nil, err })
-		s.EnvSecrets = Seen[map[string][]string]{Gap: s.Environments.Gap, Needs: readActions}
+		s.EnvSecrets = Seen[map[string][]string]{Gap: s.Environments.Gap, Needs: s.Environments.Needs}
 		return
 	}
 	found := make([]Environment, len(listed))

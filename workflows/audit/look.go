@@ -91,12 +91,15 @@ func readAt(ctx context.Context, c *workflows.Client, repository, commit string,
 // "on BRANCH" or "of OWNER/NAME at COMMIT".
 func (f *Files) add(other Files, where string) {
 	for _, file := range other.all {
-		if same := f.byKey[file.path]; same != nil && slices.Equal(same.lines, file.lines) && (same.release || !file.release) {
+		if f.covered(file) {
 			continue
 		}
 		file.path += " " + where
 		for i := range file.gaps {
 			file.gaps[i].File = file.path
+		}
+		for i := range file.unread {
+			file.unread[i].File = file.path
 		}
 		f.all = append(f.all, file)
 	}
@@ -104,6 +107,33 @@ func (f *Files) add(other Files, where string) {
 		gap.What = where + ": " + gap.What
 		f.gaps = append(f.gaps, gap)
 	}
+}
+
+// covered tells whether a file of another commit is among the files already.
+func (f *Files) covered(other *file) bool { return f.byKey[other.path].covers(other, map[*file]bool{}) }
+
+// covers tells whether another file says nothing that this one does not: it has the
+// same text, and so has everything that it calls. An action of the repository is
+// called by its path, and lies there at each commit as it is at that commit.
+func (f *file) covers(other *file, seen map[*file]bool) bool {
+	if f == other || seen[other] {
+		return true
+	}
+	if f == nil || other == nil || !slices.Equal(f.lines, other.lines) || other.release && !f.release || len(f.jobs) != len(other.jobs) {
+		return false
+	}
+	seen[other] = true
+	for i, j := range f.jobs {
+		if len(j.steps) != len(other.jobs[i].steps) || !j.calls.covers(other.jobs[i].calls, seen) {
+			return false
+		}
+		for k, s := range j.steps {
+			if !s.action.covers(other.jobs[i].steps[k].action, seen) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // maxPins is how many pinned commits are asked about.

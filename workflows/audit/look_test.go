@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -19,12 +20,18 @@ var rights = map[string]string{"administration": "write", "secrets": "read", "en
 
 func serve(t *testing.T) *githubtest.GitHub {
 	t.Helper()
+	return serveWith(t, (*githubtest.GitHub).ServeHTTP)
+}
+
+// serveWith serves a GitHub that may fail to answer.
+func serveWith(t *testing.T, answer func(*githubtest.GitHub, http.ResponseWriter, *http.Request)) *githubtest.GitHub {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	g, err := githubtest.New("http://"+server.Listener.Addr().String(), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Config.Handler = g
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(g, w, r) })
 	server.Start()
 	t.Cleanup(server.Close)
 	return g
@@ -212,5 +219,41 @@ func TestReaderSeesLess(t *testing.T) {
 	}
 	if unseen < 10 {
 		t.Errorf("a reader does not see %d rules", unseen)
+	}
+}
+
+// A workflow that is the same at another commit runs the actions of that commit.
+func TestSameWorkflowWithOtherAction(t *testing.T) {
+	g := serve(t)
+	const workflow = "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    permissions: {id-token: write}\n    steps:\n" +
+		"      - uses: ./.github/sign\n      - uses: actions/attest@" + commit + "\n"
+	at := func(name, run string) At {
+		c := g.PutCommit(githubtest.Commit{Repository: releases, Message: name, Files: []githubtest.File{{Path: releaseYML, Content: workflow},
+			{Path: ".github/sign/action.yml", Content: "runs:\n  using: composite\n  steps:\n    - uses: ./.github/inner\n"},
+			{Path: ".github/inner/action.yml", Content: "runs:\n  using: composite\n  steps:\n    - run: " + run + "\n      shell: bash\n"}}})
+		return At{releases, c.SHA, []string{releaseYML}}
+	}
+	clean, same, bad := at("clean", "echo hello"), at("same", "echo hello"), at("bad", "pip install evil")
+	g.PutBranch(githubtest.Branch{Repository: releases, Name: "main", SHA: clean.Commit})
+	g.PutBranch(githubtest.Branch{Repository: releases, Name: "maintenance/1.0", SHA: bad.Commit})
+	c, err := workflows.NewClient(g.Issuer(), g.AccessToken(githubtest.Access{User: "alice", Permissions: rights}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		built   At
+		files   int
+		verdict Verdict
+	}{"the same action": {same, 3, Holds}, "another action": {bad, 6, Broken}} {
+		f, err := Facts{}.LookAt(t.Context(), c, Demand{Require: ids("attest-beside-code")}, clean, []At{row.built})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := answer(Judge(f), "attest-beside-code"); a.Verdict != row.verdict || len(f.Files.all) != row.files {
+			t.Errorf("%s: want %s in %d files, got %s %v in %d", name, row.verdict, row.files, a.Verdict, a.Spots, len(f.Files.all))
+		}
+	}
+	if a := answer(lookAt(t, g, rights), "attest-beside-code"); a.Verdict != Broken {
+		t.Errorf("on another branch: %s", a.Verdict)
 	}
 }

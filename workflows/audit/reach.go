@@ -22,43 +22,51 @@ type origin struct{ repository, commit string }
 // maxReached is how many workflows and actions of other repositories are read.
 const maxReached = 50
 
-// remote is a workflow of another repository, as a job calls it.
-var remote = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+)/(\.github/workflows/[^@]+)@(.+)$`)
+// remote is a workflow of another repository, as a job calls it. The owner can be an
+// account that a company manages, which has an underscore.
+var remote = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+)/(\.github/workflows/[^@]+)@(.+)$`)
 
-// reach reads the workflows of other repositories that the release calls, with
-// what they call, each at the commit that it is pinned to. What is not read is a
-// gap of who calls it: without anybody to ask, all of them.
+// reach reads the workflows of other repositories that are called, with what they
+// call, each at the commit that it is pinned to; those that the release calls come
+// first. What is not read is a gap of who calls it: without anybody to ask, all of
+// them.
 func (f *Files) reach(ctx context.Context, content Content) error {
 	reached := 0
-	for i := 0; i < len(f.all); i++ {
-		file := f.all[i]
-		if !file.release {
-			continue
-		}
-		file.unread = nil
-		for _, j := range file.jobs {
-			from, at, gap := file.called(value(j.uses))
-			if at == "" && gap == "" {
-				continue
-			}
-			if gap == "" && content == nil {
-				file.unread = append(file.unread, Gap{File: file.path, Line: lineOf(j.uses), What: "what it calls of another repository was not read",
-					Needs: AskGitHub})
-				continue
-			}
-			if reached++; gap == "" && reached > maxReached {
-				gap = fmt.Sprintf("more than %d workflows of other repositories are called", maxReached)
-			}
-			if gap == "" {
-				j.calls, gap = f.far(ctx, content, from, at, file)
-			}
-			if gap != "" {
-				file.unread = append(file.unread, Gap{File: file.path, Line: lineOf(j.uses), What: value(j.uses) + ": " + gap, Needs: "contents: read"})
+	for _, release := range []bool{true, false} {
+		for i := 0; i < len(f.all); i++ {
+			if file := f.all[i]; file.release == release {
+				file.unread = nil
+				for _, j := range file.jobs {
+					f.reachFrom(ctx, content, j, &reached)
+				}
+				file.unread = append(file.unread, file.borrowed()...)
 			}
 		}
-		file.unread = append(file.unread, file.borrowed()...)
 	}
 	return ctx.Err()
+}
+
+// reachFrom reads the workflow of another repository that a job calls, if it does.
+func (f *Files) reachFrom(ctx context.Context, content Content, j *job, reached *int) {
+	from, at, gap := j.file.called(value(j.uses))
+	if at == "" && gap == "" {
+		return
+	}
+	unread := Gap{File: j.file.path, Line: lineOf(j.uses), What: "what it calls of another repository was not read", Needs: AskGitHub}
+	if gap == "" && content == nil {
+		j.file.unread = append(j.file.unread, unread)
+		return
+	}
+	if *reached++; gap == "" && *reached > maxReached {
+		gap = fmt.Sprintf("more than %d workflows of other repositories are called", maxReached)
+	}
+	if gap == "" {
+		j.calls, gap = f.far(ctx, content, from, at, j.file)
+	}
+	if gap != "" {
+		unread.What, unread.Needs = value(j.uses)+": "+gap, "contents: read"
+		j.file.unread = append(j.file.unread, unread)
+	}
 }
 
 // called says what of another repository a job calls, or why that cannot be known.
@@ -71,8 +79,10 @@ func (f *file) called(uses string) (from origin, at, gap string) {
 	}
 	m := remote.FindStringSubmatch(uses)
 	switch {
-	case m == nil:
+	case uses == "":
 		return origin{}, "", ""
+	case m == nil:
+		return origin{}, "", "want OWNER/NAME/.github/workflows/FILE@COMMIT"
 	case !commitForm.MatchString(m[3]):
 		return origin{}, "", "nobody knows which commit the name means when it runs"
 	}
@@ -91,7 +101,7 @@ func (f *Files) far(ctx context.Context, content Content, from origin, at string
 		return nil, "it cannot be read: " + err.Error()
 	}
 	got := parseWorkflow(at+" "+At{Repository: from.repository, Commit: from.commit}.where(), raw)
-	got.origin, got.release, got.elsewhere = from, true, caller.elsewhere
+	got.origin, got.release, got.elsewhere = from, caller.release, caller.elsewhere
 	f.all = append(f.all, got)
 	f.byKey[key] = got
 	return got, ""

@@ -47,6 +47,9 @@ func TestReach(t *testing.T) {
 		"broken there":         {at, map[string]string{at: callee("- uses: acme/action@v1")}, "unpinned-uses", Broken, ".github/workflows/build.yml of acme/shared at 0123456789ab:7"},
 		"of a moving name":     {"acme/shared/.github/workflows/build.yml@main", nil, "mutable-downloads", CannotSee, ""},
 		"that cannot be read":  {at, nil, "mutable-downloads", CannotSee, ""},
+		"in every scope":       {at, nil, "unpinned-uses", CannotSee, ""},
+		"of a managed account": {strings.Replace(at, "acme/", "evil_corp/", 1), map[string]string{strings.Replace(at, "acme/", "evil_corp/", 1): callee("- uses: acme/action@v1")}, "unpinned-uses", Broken, ".github/workflows/build.yml of evil_corp/shared at 0123456789ab:7"},
+		"of no known form":     {"acme/shared/build.yml@" + commit, nil, "template-injection", CannotSee, ""},
 		"that is no workflow":  {at, map[string]string{at: "]"}, "mutable-downloads", CannotSee, ""},
 		"and it calls on":      {at, map[string]string{at: "on: workflow_call\njobs:\n  b:\n    uses: ./.github/workflows/two.yml\n", strings.Replace(at, "build", "two", 1): callee("- run: curl -L https://example.org/latest | sh")}, "mutable-downloads", Broken, ".github/workflows/two.yml of acme/shared at 0123456789ab:7"},
 		"and it calls itself":  {at, map[string]string{at: "on: workflow_call\npermissions: {}\njobs:\n  b:\n    uses: " + at + "\n"}, "mutable-downloads", Holds, ""},
@@ -64,6 +67,38 @@ func TestReach(t *testing.T) {
 			a := answer(Judge(Facts{Files: files}), c.rule)
 			if a.Verdict != c.verdict || c.file != "" && (len(a.Spots) == 0 || a.Spots[0].Place() != c.file) {
 				t.Errorf("want %s %s, got %s %v %v", c.verdict, c.file, a.Verdict, a.Spots, a.Gaps)
+			}
+		})
+	}
+}
+
+// What the release does not call is judged, too, where a rule is about every file.
+func TestReachBesideTheRelease(t *testing.T) {
+	const at = "acme/shared/.github/workflows/lint.yml@" + commit
+	for name, c := range map[string]struct {
+		text               string
+		everywhere, beside Verdict // of a rule of every file, and of one of the release alone
+	}{
+		"in order":            {callee("- run: make"), Holds, Holds},
+		"broken":              {callee("- uses: acme/action@v1", "- uses: actions/cache@"+commit), Broken, Holds},
+		"that cannot be read": {"", CannotSee, Holds},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := read(t, tree{releaseYML: inRelease(stepsOf("- run: make")),
+				".github/workflows/lint.yml": caller(at)[releaseYML]}, releaseYML)
+			there := map[string]string{at: c.text}
+			if c.text == "" {
+				there = nil
+			}
+			if err := files.reach(t.Context(), elsewhere(there)); err != nil {
+				t.Fatal(err)
+			}
+			r := Judge(Facts{Files: files})
+			if a := answer(r, "unpinned-uses"); a.Verdict != c.everywhere {
+				t.Errorf("want %s, got %s %v %v", c.everywhere, a.Verdict, a.Spots, a.Gaps)
+			}
+			if a := answer(r, "cache-poisoning"); a.Verdict != c.beside {
+				t.Errorf("want %s, got %s %v %v", c.beside, a.Verdict, a.Spots, a.Gaps)
 			}
 		})
 	}

@@ -91,13 +91,14 @@ func (rec Record) Check(file, repository, id string, now time.Time, maxAge time.
 // RecordHint is what to do where a record is needed.
 const RecordHint = "an administrator on the policy's list runs distgate audit --sign KEY, and brings both files to the default branch"
 
-// Believe is the report with what the record says of the rules about settings that
-// could not be seen here. What was seen here stays, and so does what is in files.
+// Believe is the report with what the record says of the rules that a job's token
+// cannot answer, where it could not. What was seen here stays, and so does what a job
+// could have seen.
 func (r Report) Believe(rec Record) Report {
 	believed := Report{Answers: slices.Clone(r.Answers)}
 	for i, a := range believed.Answers {
 		at := slices.IndexFunc(rec.Rules, func(n Noted) bool { return n.Rule == a.Rule.ID })
-		if a.Verdict != CannotSee || !a.Rule.asksSettings() || at < 0 {
+		if !a.leaves() || at < 0 {
 			continue
 		}
 		on := rec.Issued.UTC().Format(time.DateOnly)
@@ -114,10 +115,15 @@ func (r Report) Believe(rec Record) Report {
 	return believed
 }
 
-// WantsRecord tells whether a rule is required that is about settings, and could
-// not be seen.
+// WantsRecord tells whether a rule is required that a job's token cannot answer, and
+// this one could not.
 func (r Report) WantsRecord(d Demand) bool {
-	return slices.ContainsFunc(r.Answers, func(a Answer) bool {
-		return a.Verdict == CannotSee && a.Rule.asksSettings() && slices.Contains(d.Require, a.Rule.ID)
-	})
+	return slices.ContainsFunc(r.Answers, func(a Answer) bool { return a.leaves() && slices.Contains(d.Require, a.Rule.ID) })
+}
+
+// leaves tells whether the rule is left to a record: it takes an administrator, and
+// nothing but a permission is missing. A failure, as by a rate limit, shows nothing.
+func (a Answer) leaves() bool {
+	failed := func(g Gap) bool { return g.Needs == "" }
+	return a.Verdict == CannotSee && a.Rule.Admin && !slices.ContainsFunc(a.Gaps, failed)
 }

@@ -2,11 +2,15 @@ package audit
 
 import (
 	"errors"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
+	"github.com/distgate/distgate/workflows/githubtest"
 )
 
 var audited = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -81,9 +85,10 @@ func TestBelieve(t *testing.T) {
 		"broken here":                    {"few-admins", Broken, Holds, Broken},
 		"a rule of files, not read here": {"unpinned-uses", CannotSee, Holds, CannotSee},
 		"a pin that was not asked about": {"impostor-commit", CannotSee, Holds, CannotSee},
+		"what a job could have seen":     {"environment-reviewed", CannotSee, Holds, CannotSee},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Report{Answers: []Answer{{Rule: rules(t, c.rule), Verdict: c.seen, Gaps: []Gap{{What: "people"}}}}}
+			r := Report{Answers: []Answer{{Rule: rules(t, c.rule), Verdict: c.seen, Gaps: []Gap{{What: "people", Needs: "metadata: read"}}}}}
 			got := r.Believe(Record{Issued: audited, Rules: []Noted{{c.rule, c.said}}}).Answers[0]
 			if got.Verdict != c.want {
 				t.Errorf("want %s, got %s", c.want, got.Verdict)
@@ -96,6 +101,52 @@ func TestBelieve(t *testing.T) {
 				t.Errorf("an empty record makes it %s", none.Verdict)
 			}
 		})
+	}
+}
+
+// GitHub has shown a job nothing while it limits the rate, and what it would have
+// shown may be worse than what is on record.
+func TestRateLimitIsNotLeftToTheRecord(t *testing.T) {
+	block := ""
+	g := serveWith(t, func(g *githubtest.GitHub, w http.ResponseWriter, r *http.Request) {
+		if block != "" && strings.Contains(r.URL.Path, block) {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusForbidden)
+			w.Write([]byte(`{"message":"API rate limit exceeded for installation"}`))
+			return
+		}
+		g.ServeHTTP(w, r)
+	})
+	locked(g)
+	demand := Demand{Require: ids("environment-reviewed", "few-admins", "no-index-tokens")}
+	job := map[string]string{"actions": "read", "contents": "read", "metadata": "read"}
+	look := func(rights map[string]string) Report {
+		c, err := workflows.NewClient(g.Issuer(), g.AccessToken(githubtest.Access{User: "alice", Permissions: rights}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Repository(t.Context(), releases)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := At{releases, r.Head, []string{releaseYML}}
+		f, err := Facts{Environments: []string{"pypi"}, Refs: []string{"refs/heads/main"}}.LookAt(t.Context(), c, demand, at, []At{at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Judge(f)
+	}
+	record := look(rights).Record(releases, "1", time.Now(), time.Hour)
+	if err := look(job).Believe(record).Check(demand); err != nil {
+		t.Errorf("a job that sees what it can: %v", err)
+	}
+	for _, block = range []string{"/environments", "/collaborators", "/actions/secrets"} {
+		r := look(job)
+		err := r.Believe(record).Check(demand)
+		if err == nil || errors.As(err, new(rule.Refusals)) {
+			t.Errorf("%s is limited: want that it cannot be decided, got %v", block, err)
+		}
 	}
 }
 

@@ -39,13 +39,10 @@ func (f Facts) seen(in scope) (files []*file, gaps []Gap) {
 	gaps = slices.Clone(f.Files.gaps)
 	for _, file := range f.Files.all {
 		if in == everyFile || file.release {
-			files = append(files, file)
+			files, gaps = append(files, file), append(gaps, file.unread...)
 		}
 		if in == everyFile || file.release || !f.Files.named { // one that is not understood may be of the release
 			gaps = append(gaps, file.gaps...)
-		}
-		if in == releaseGraph && file.release {
-			gaps = append(gaps, file.unread...)
 		}
 	}
 	return files, gaps
