@@ -387,7 +387,7 @@ func (p PolicyChange) findings() (found []rule.Finding) {
 		case "files", "series", "store":
 			id = rule.ChangedFileSet
 		}
-		found = append(found, since(id, d.Field, "%s (since %s, published last)", d, p.Version))
+		found = append(found, since(id, d.Field, "%s (since %s, published last)", d, p.Since()))
 	}
 	return found
 }

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -63,21 +64,29 @@ func LastPublished(
 // maxAsked is of how many releases the provenance is asked for, the last first.
 const maxAsked = 10
 
-// LastCommit is the commit of the publisher's repository from which a file of the
-// project was published last, as the index's provenance proves. Which workflow
-// published it, and from which ref, is not judged: whoever asks wants to know what
-// held there, before the policy named another. It is "" where none of the last
-// ten releases with provenance has any of that repository.
-func (w Witness) LastCommit(ctx context.Context, project string) (string, error) {
+// Commit is where a file that an index serves was published from, as its
+// provenance proves.
+type Commit struct {
+	SHA  string      // of the publisher's repository; "" where none is known
+	File dist.Digest // the file
+}
+
+// LastCommit is where a file of the project was published from last by the
+// publisher's repository. Which workflow published it, and from which ref, is not
+// judged: whoever asks wants to know what held there, before the policy named
+// another. There is none where the last ten releases with provenance have none of
+// that repository. Provenance that is listed and cannot be had, or that no root
+// verifies, could be of it: that is an error.
+func (w Witness) LastCommit(ctx context.Context, project string) (Commit, error) {
 	ctx, cancel := context.WithTimeout(ctx, changesLimit)
 	defer cancel()
 	list, err := again(ctx, briefly(), func() ([]served, error) { return w.Index.attested(ctx, project) })
 	for _, s := range list {
 		if commit, err := w.commitOf(ctx, s); commit != "" || err != nil {
-			return commit, err
+			return Commit{commit, s.digest}, err
 		}
 	}
-	return "", err
+	return Commit{}, err
 }
 
 // attested is one file with provenance of each of the last releases, the last
@@ -111,24 +120,38 @@ func (s served) at() time.Time {
 	return at
 }
 
-// commitOf is the commit that the file's provenance names, or "" where no
-// attestation is of the publisher's repository.
+// commitOf is the commit that the file's provenance names, or "" where every
+// attestation is of another repository.
 func (w Witness) commitOf(ctx context.Context, s served) (string, error) {
 	_, bundles, err := w.Index.Provenance(ctx, Offered{Name: s.name, served: s})
+	if err != nil {
+		return "", undecided(err)
+	}
 	p := w.Publisher.Policy()
 	p.SAN, p.Signer, p.Repository, p.Ref = attest.Any(), attest.Any(), attest.Any(), attest.Any()
-	p.Workflow, p.Trigger, p.Environment = attest.Any(), attest.Any(), attest.Any()
+	p.Workflow, p.Trigger, p.Environment, p.Runner = attest.Any(), attest.Any(), attest.Any(), attest.Any()
 	for _, b := range bundles {
-		var evidence attest.Evidence
-		if _, evidence, err = w.Verifier.VerifyStatement(p, b, s.digest, attest.PublishV1); err == nil {
+		_, evidence, err := w.Verifier.VerifyStatement(p, b, s.digest, attest.PublishV1)
+		if err == nil {
 			return evidence.Commit, nil
 		}
-		if refused := (rule.Refusals)(nil); !errors.As(err, &refused) {
-			return "", err
+		if !ofAnother(err) {
+			return "", undecided(err)
 		}
 	}
-	if refused := (rule.Refusals)(nil); errors.As(err, &refused) {
-		return "", nil
-	}
-	return "", err
+	return "", nil
+}
+
+// ofAnother tells whether what was verified is of another repository, or says
+// something else.
+func ofAnother(err error) bool {
+	var no rule.Refusals
+	return errors.As(err, &no) && !slices.ContainsFunc(no, func(r rule.Refusal) bool {
+		return r.Rule != rule.IdentityIssuer && r.Rule != rule.IdentityID && r.Rule != rule.SubjectMissing
+	})
+}
+
+// undecided is a refusal that refuses nothing here: it leaves a question open.
+func undecided(err error) error {
+	return fmt.Errorf("who published the last release: %s", err)
 }

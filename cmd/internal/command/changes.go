@@ -38,8 +38,7 @@ func (r release) changes(ctx context.Context) (approval.Changes, error) {
 // policyChange compares the policy with that of the release that was published
 // last.
 func (r release) policyChange(ctx context.Context, c *approval.Changes) error {
-	name := filepath.Base(r.policy.file)
-	was, err := r.policyThen(ctx, name)
+	was, err := r.policyThen(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +63,7 @@ func (r release) policyChange(ctx context.Context, c *approval.Changes) error {
 		c.First = false
 	}
 	c.Policy = approval.PolicyChange{Release: was.release, Version: was.version, Commit: was.commit}
-	c.Policy.Differences, err = comparePolicies(name, was.files, r.policy.files)
+	c.Policy.Differences, err = comparePolicies(filepath.Base(r.policy.file), was.files, r.policy.files)
 	return err
 }
 
@@ -78,7 +77,7 @@ func comparePolicies(name string, was, now []staging.PolicyFile) (list []approva
 			switch {
 			case f.Name == name:
 				err = flatPolicy(tables[i], f.Raw)
-			case strings.HasSuffix(f.Name, ".json"):
+			case strings.HasSuffix(f.Name, ".json") || json.Valid(f.Raw):
 				tables[i][f.Name] = dist.Sum(f.Raw).String() // a trusted root is nothing to read
 			default:
 				for line := range strings.Lines(string(f.Raw)) {

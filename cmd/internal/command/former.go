@@ -20,18 +20,15 @@ import (
 
 // former is the voting policy of the release that was published last, if today's
 // policy decides otherwise: other people, numbers, roots, indexes or identities.
-// Whoever changes those must have the votes of those who decided before. Where
-// the store, which the policy names too, knows of no such release, the index does:
-// its provenance names the commit, and the commit has the policy. A release that
-// neither knows has no former policy; the review says so as a gap.
-func (r release) former(ctx context.Context) (*approval.Policy, error) {
-	name := filepath.Base(r.policy.file)
-	was, err := r.policyThen(ctx, name)
-	if err != nil || was.from == nil {
-		return nil, err
+// Whoever changes those must have the votes of those who decided before. A release
+// that nobody knows has no former policy; the review says so as a gap.
+func (r release) former(ctx context.Context, was policyThen) (*approval.Policy, error) {
+	if was.from == nil {
+		return nil, nil
 	}
+	name := filepath.Base(r.policy.file)
 	differences, err := comparePolicies(name, was.files, r.policy.files)
-	if err != nil || !slices.ContainsFunc(differences, decides) {
+	if err != nil || !slices.ContainsFunc(differences, func(d approval.Difference) bool { return was.isFile(d.Field) || decides(d) }) {
 		return nil, err
 	}
 	before, err := policyBefore(ctx, name, was.from)
@@ -52,44 +49,64 @@ type policyThen struct {
 	version  string
 	believed bool   // its receipt is
 	commit   string // where the index alone knows of the release
+	released []staging.File
 	files    []staging.PolicyFile
 	from     policySource // nil where no release is known
 }
 
-func (r release) policyThen(ctx context.Context, name string) (policyThen, error) {
+// isFile tells a file that the policy names from a key of distgate.toml.
+func (was policyThen) isFile(field string) bool {
+	return slices.ContainsFunc(was.files, func(f staging.PolicyFile) bool { return f.Name == field })
+}
+
+func (was policyThen) has(file dist.Digest) bool {
+	return slices.ContainsFunc(was.released, func(f staging.File) bool { return f.Digest == file })
+}
+
+// policyThen asks the store and the index, which knows what was last. Which store it
+// is says the policy, and an older copy of one knows of no later release; what the
+// index serves has provenance, which names the commit, and the commit has the
+// policy. A policy that was not read from GitHub has the store alone.
+func (r release) policyThen(ctx context.Context) (policyThen, error) {
+	stored, err := r.policyStored(ctx)
+	if err != nil || r.policy.at == nil {
+		return stored, err
+	}
+	served, err := r.policyServed(ctx, filepath.Base(r.policy.file), stored)
+	if err != nil || served.from != nil {
+		return served, err
+	}
+	return stored, nil
+}
+
+// policyStored is the policy of the release that the store says was the last.
+func (r release) policyStored(ctx context.Context) (policyThen, error) {
 	last, err := r.last(ctx)
-	if err != nil {
+	if err != nil || last.Digest.IsZero() {
 		return policyThen{}, err
-	}
-	if !last.Believed && r.policy.at != nil {
-		if was, err := r.policyServed(ctx, name); was.from != nil || err != nil {
-			return was, err
-		}
-	}
-	if last.Digest.IsZero() {
-		return policyThen{}, nil
 	}
 	files, err := r.store.PolicyFiles(ctx, last.Manifest)
 	return policyThen{release: last.Digest, version: last.Manifest.Version, believed: last.Believed,
-		files: files, from: among(files)}, err
+		released: last.Manifest.Files, files: files, from: among(files)}, err
 }
 
-// policyServed is the policy at the commit that the index's provenance names. Of a
-// release that was published before its repository had a policy, there is none.
-func (r release) policyServed(ctx context.Context, name string) (policyThen, error) {
+// policyServed is the policy at the commit that the index's provenance names, if what
+// it has last is not what the store has last. Of a release that was published before its
+// repository had a policy, there is none.
+func (r release) policyServed(ctx context.Context, name string, stored policyThen) (policyThen, error) {
 	witness, err := r.witness()
 	if err != nil {
 		return policyThen{}, err
 	}
-	commit, err := witness.LastCommit(ctx, r.staged.Manifest().Project)
-	if err != nil || commit == "" {
+	last, err := witness.LastCommit(ctx, r.staged.Manifest().Project)
+	if err != nil || last.SHA == "" || stored.believed && stored.has(last.File) {
 		return policyThen{}, err
 	}
-	from, err := r.policy.at(ctx, commit)
+	from, err := r.policy.at(ctx, last.SHA)
 	if err != nil {
 		return policyThen{}, fmt.Errorf("the commit from which the last release was published: %w", err)
 	}
-	was := policyThen{commit: commit}
+	was := policyThen{commit: last.SHA}
 	for _, f := range r.policy.files {
 		if slices.Contains(r.policy.fetched, f.Name) {
 			was.files = append(was.files, f) // by TUF, from no commit
@@ -143,10 +160,12 @@ func (r release) decided(ctx context.Context, other staging.Release) (bool, erro
 	return err != nil || before.table.Index[other.Manifest.Index].Votes == nil, nil
 }
 
-// releasesTo tells whether people decide on what goes to the index's host.
+// releasesTo tells whether people decide on what goes to the index. Its host can be
+// spelled in several ways; the audience is what the index itself asks for.
 func (p policy) releasesTo(index publish.Address) bool {
 	for name, t := range p.table.Index {
-		if t.Votes == nil && hostOf(p.address(name).Upload) == hostOf(index.Upload) {
+		decided := p.address(name)
+		if t.Votes == nil && (decided.Audience == index.Audience || hostOf(decided.Upload) == hostOf(index.Upload)) {
 			return true
 		}
 	}
@@ -164,7 +183,7 @@ func hostOf(address string) string {
 // decides tells whether a difference is in who decides, by what and where to.
 // What is expected of the files is seen in the files.
 func decides(d approval.Difference) bool {
-	return !slices.ContainsFunc([]string{"files.", "series.", "build.artifacts", "build.leave-out", "store."},
+	return !slices.ContainsFunc([]string{"files.", "series.", "build.artifacts", "build.leave-out"},
 		func(prefix string) bool { return strings.HasPrefix(d.Field, prefix) })
 }
 

@@ -118,6 +118,13 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err != nil {
 		return err
 	}
+	was, err := r.policyThen(ctx)
+	if err != nil {
+		return err
+	}
+	if r.policy.approval.Former, err = r.former(ctx, was); err != nil {
+		return err
+	}
 	told := outcome{}
 	if told.audit, err = r.guarded(ctx, s, own); err != nil {
 		return err

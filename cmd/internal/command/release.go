@@ -116,7 +116,10 @@ func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.St
 		return release{}, err
 	}
 	r := release{f, p, store, staged, index, before}
-	r.policy.approval.Former, err = r.former(ctx)
+	was, err := r.policyStored(ctx)
+	if err == nil {
+		r.policy.approval.Former, err = r.former(ctx, was)
+	}
 	return r, err
 }
 
