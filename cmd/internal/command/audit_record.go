@@ -109,13 +109,13 @@ func (f auditing) keep(p policy, statement []byte) error {
 	if err := os.Remove(filepath.Join(dir, auditSignature)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, auditFile), statement, 0o644); err != nil {
+	if err := writeIn(dir, auditFile, statement); err != nil {
 		return err
 	}
 	if signature == nil {
 		return nil
 	}
-	return os.WriteFile(filepath.Join(dir, auditSignature), signature, 0o644)
+	return writeIn(dir, auditSignature, signature)
 }
 
 // kept says what is there now, and what to do with it.

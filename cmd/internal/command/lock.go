@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,7 +76,7 @@ func runLock(ctx context.Context, s Streams, f shared, tag, commit, version stri
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(staging.LockFile, raw, 0o644); err != nil {
+	if err := writeIn(".", staging.LockFile, raw); err != nil {
 		return err
 	}
 	by, err := p.broughtBy(ctx, s, lock)

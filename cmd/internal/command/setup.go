@@ -427,8 +427,9 @@ func (c checkout) below(name string) (string, error) {
 	return filepath.ToSlash(at), nil
 }
 
+// read is what the repository has under a name. A link that leaves it is an error.
 func (c checkout) read(at string) ([]byte, error) {
-	file, err := os.Open(filepath.Join(c.top, filepath.FromSlash(at)))
+	file, err := os.OpenInRoot(c.top, filepath.FromSlash(at))
 	if err != nil {
 		return nil, err
 	}
@@ -449,7 +450,6 @@ func (c checkout) project() string {
 // write writes each file that is still as it was read.
 func (c checkout) write(changes []fileChange) error {
 	for _, ch := range changes {
-		at := filepath.Join(c.top, filepath.FromSlash(ch.Path))
 		was, err := c.read(ch.Path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -457,10 +457,7 @@ func (c checkout) write(changes []fileChange) error {
 		if string(was) != ch.Was {
 			return fmt.Errorf("%s was changed meanwhile; run init again", ch.Path)
 		}
-		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(at, []byte(ch.Text), 0o644); err != nil {
+		if err := writeIn(c.top, filepath.FromSlash(ch.Path), []byte(ch.Text)); err != nil {
 			return err
 		}
 	}

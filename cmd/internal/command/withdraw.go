@@ -497,11 +497,10 @@ func (f withdrawFlags) writeDrafts(out printer, w watch, entries []publish.Withd
 		{"notes.md", "- " + entries[0].Note() + "\n"},
 		{"advisory.json", string(advisory) + "\n"},
 	} {
-		path := filepath.Join(f.draft, file.name)
-		if err := os.WriteFile(path, []byte(file.text), 0o644); err != nil {
+		if err := writeIn(f.draft, file.name, []byte(file.text)); err != nil {
 			return err
 		}
-		out.field("written", path)
+		out.field("written", filepath.Join(f.draft, file.name))
 	}
 	return nil
 }
