@@ -149,8 +149,8 @@ func (e withdrawnEntry) read() (w publish.Withdrawn, fault string) {
 		}
 		w.Files = append(w.Files, digest)
 	}
-	if len(w.Files) == 0 && w.Release.IsZero() {
-		return w, "a release or files"
+	if len(w.Files) == 0 { // by a release alone nobody knows a file that he has
+		return w, `files = ["sha256:…"], of each file that was taken back`
 	}
 	return w, ""
 }
