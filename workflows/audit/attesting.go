@@ -16,8 +16,8 @@ var attestBesideCode = Rule{
 // runsCode are the places where a job runs what is not part of the workflow:
 // the project's own files, and what it installs. A job that has the project's
 // files may use only commands that are known not to run them.
-func (j *job) runsCode() (spots []Spot) {
-	has := j.checksOut()
+func (j *job) runsCode() []Spot {
+	spots, has := j.overlaid(), j.checksOut()
 	for _, s := range j.all() {
 		uses := s.uses()
 		if local, ok := localPath(uses); ok && (s.action == nil || !s.action.isComposite()) {

@@ -27,8 +27,8 @@
 // The workflow files of a repository, and the whole graph that its release runs:
 // called workflows and composite actions of the same repository, also as
 // "$/path"; and where GitHub is asked, called workflows of other repositories, at
-// the commit that they are pinned to. They are parsed by actionlint's library. Some rules judge every
-// file; those about building and publishing judge the release graph, which
+// the commit that they are pinned to, whoever calls them. They are parsed by
+// actionlint's library. Some rules judge every file; those about building and publishing judge the release graph, which
 // begins at the workflows that the policy names, or else at those that attest,
 // publish, or may ask for an ID token.
 //

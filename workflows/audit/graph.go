@@ -134,9 +134,11 @@ func (j *job) records() bool {
 }
 
 // tempts tells whether the job asks the index for a token that it must not give,
-// and does nothing else.
-func (j *job) tempts() bool {
-	return len(j.steps) > 0 && !slices.ContainsFunc(j.steps, func(s *step) bool { return !s.isDistgate("canary") })
+// and does nothing else. It does so by the very action that publishes: another's may
+// have any name, and the token is a publisher's.
+func (j *job) tempts(gates []string) bool {
+	other := func(s *step) bool { return !s.isDistgate("canary") || !slices.Contains(gates, s.uses()) }
+	return len(j.steps) > 0 && !slices.ContainsFunc(j.steps, other)
 }
 
 // gated tells whether all that a job publishes goes through distgate, which

@@ -63,19 +63,43 @@ var idTokenElsewhere = Rule{
 	Why: "With an ID token a job is the workflow, to Sigstore and to PyPI. In May 2026 TanStack's build was made to read its " +
 		"own token from the runner's memory, and signed 84 bad releases with true provenance.",
 	Looks: InWorkflow,
-	Fix:   "Take id-token: write away from the workflow and from every job that only builds or tests.",
-	judge: jobs(everyFile, func(j *job) (spots []Spot, gaps []Gap) {
-		if !j.mayTakeToken() || j.attests() || j.publishes() || j.records() || j.tempts() {
-			return nil, nil
+	Fix: "Take id-token: write away from the workflow and from every job that only builds or tests. " +
+		"The canary uses the action at the commit by which the workflow publishes.",
+	judge: func(f Facts) judgement {
+		gates := f.gates()
+		return jobs(everyFile, func(j *job) ([]Spot, []Gap) {
+			if j.attests() || j.publishes() || j.records() || j.tempts(gates) {
+				return nil, nil
+			}
+			return j.tokenElsewhere()
+		})(f)
+	},
+}
+
+// tokenElsewhere is where a job that has no part in the release may ask for a token.
+func (j *job) tokenElsewhere() ([]Spot, []Gap) {
+	switch {
+	case !j.mayTakeToken(), j.calls != nil && j.calls.signs(map[*file]bool{}):
+		return nil, nil
+	case j.uses != nil && j.calls == nil:
+		return nil, []Gap{j.gap(j.uses, "id-token: write goes to "+j.uses.Value+", which was not read")}
+	}
+	return []Spot{j.spot(j.tokenAt(), "id-token: write, in a job that neither attests nor publishes")}, nil
+}
+
+// gates are the actions by which the release is published, as OWNER/REPO@COMMIT.
+func (f Facts) gates() (all []string) {
+	files, _ := f.seen(releaseGraph)
+	for _, file := range files {
+		for _, j := range file.jobs {
+			for _, s := range j.steps {
+				if s.isDistgate("publish") {
+					all = append(all, s.uses())
+				}
+			}
 		}
-		switch {
-		case j.calls != nil && j.calls.signs(map[*file]bool{}):
-			return nil, nil
-		case j.uses != nil && j.calls == nil:
-			return nil, []Gap{j.gap(j.uses, "id-token: write goes to "+j.uses.Value+", which was not read")}
-		}
-		return []Spot{j.spot(j.tokenAt(), "id-token: write, in a job that neither attests nor publishes")}, nil
-	}),
+	}
+	return all
 }
 
 // signs tells whether a job of the workflow, or of one that it calls, attests or

@@ -15,7 +15,8 @@ var unpinnedUses = Rule{
 		"of tj-actions/changed-files were moved to a commit that printed secrets, in 23,000 repositories; in 2026 those of Trivy.",
 	Looks:  InWorkflow,
 	Theirs: []string{"zizmor unpinned-uses"},
-	Fix:    "Write the 40 digits of the commit behind the @, and the version in a comment: uses: actions/checkout@<commit> # v6.0.1",
+	Fix: "Write the 40 digits of the commit behind the @, and the version in a comment: uses: actions/checkout@<commit> # v6.0.1. " +
+		"Check nothing out over an action of the repository.",
 	judge: jobs(everyFile, func(j *job) (spots []Spot, _ []Gap) {
 		if j.uses != nil && unpinned(j.uses.Value) {
 			spots = append(spots, j.spot(j.uses, j.uses.Value))
@@ -25,7 +26,7 @@ var unpinnedUses = Rule{
 				spots = append(spots, s.spot(uses))
 			}
 		}
-		return spots, nil
+		return append(spots, j.overlaid()...), nil
 	}),
 }
 

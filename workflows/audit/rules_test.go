@@ -82,6 +82,14 @@ var (
 	download = "- uses: actions/download-artifact@" + commit
 )
 
+// published is a job that publishes by distgate's action, after the job "a".
+var published = "  p:\n    runs-on: ubuntu-24.04\n    permissions: {id-token: write}\n" +
+	stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: publish}")
+
+func canary(action string) string {
+	return "    permissions: {id-token: write}\n" + stepsOf("- uses: "+action, "  with: {verb: canary}")
+}
+
 // What is ours alone: each row is one job in the release, from line 6.
 func TestRulesOfOurOwn(t *testing.T) {
 	for _, c := range []struct {
@@ -118,9 +126,26 @@ func TestRulesOfOurOwn(t *testing.T) {
 
 		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf(signIt), []string{"holds"}},
 		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
-		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: canary}"), []string{"holds"}},
+		{"id-token-elsewhere", canary("distgate/distgate@"+commit) + published, []string{"holds"}},
+		{"id-token-elsewhere", canary("evil/distgate@"+commit) + published, []string{"broken", "release.yml:6"}},
+		{"id-token-elsewhere", canary("distgate/distgate@"+other) + published, []string{"broken", "release.yml:6"}},
+		{"id-token-elsewhere", canary("distgate/distgate@" + commit), []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: canary}", "- run: make"), []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", "    permissions: write-all\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
+
+		{"unpinned-uses", stepsOf(checkOut, "- uses: ./sign"), []string{"holds"}},
+		{"unpinned-uses", stepsOf(checkOut, "  with: {repository: '${{ github.repository }}', ref: '${{ github.sha }}', path: .}", "- uses: ./sign"), []string{"holds"}},
+		{"unpinned-uses", stepsOf(checkOut, "  with: {repository: evil/x}", "- uses: ./sign"), []string{"broken", "release.yml:9"}},
+		{"unpinned-uses", stepsOf(checkOut, "  with: {ref: other}", "- uses: ./sign"), []string{"broken", "release.yml:9"}},
+		{"unpinned-uses", stepsOf(checkOut, "- uses: ./sign", checkOut, "  with: {ref: other}"), []string{"holds"}},
+		{"unpinned-uses", stepsOf(checkOut, checkOut, "  with: {repository: acme/tools, path: tools}", "- uses: ./sign"), []string{"holds"}},
+		{"unpinned-uses", stepsOf(checkOut, checkOut, "  with: {repository: evil/x, path: Sign/}", "- uses: ./sign"), []string{"broken", "release.yml:10"}},
+		{"unpinned-uses", stepsOf(checkOut, checkOut, "  with: {repository: evil/x, path: sign/dist}", "- uses: ./sign"), []string{"broken", "release.yml:10"}},
+		{"unpinned-uses", stepsOf(checkOut, checkOut, "  with: {repository: evil/x, path: '${{ env.P }}'}", "- uses: ./sign"), []string{"broken", "release.yml:10"}},
+		{"unpinned-uses", stepsOf(checkOut, checkOut, "  with: {repository: evil/x, path: x/../sign}", "- uses: ./sign"), []string{"broken", "release.yml:10"}},
+		{"unpinned-uses", stepsOf(checkOut, checkOut, "  with: {repository: evil/x, path: /home/runner/work/x/x}", "- uses: ./sign"), []string{"broken", "release.yml:10"}},
+		{"unpinned-uses", stepsOf(checkOut, checkOut, "  with: {repository: evil/x, path: dist}", "- uses: ./"), []string{"broken", "release.yml:10"}},
+		{"attest-beside-code", stepsOf(checkOut, "  with: {repository: evil/x}", "- uses: ./sign", signIt), []string{"broken", "release.yml:9"}},
 
 		{"publish-past-the-gate", stepsOf("- run: make"), []string{"holds"}},
 		{"publish-past-the-gate", stepsOf(download, "- uses: distgate/distgate@"+commit, "  with: {verb: publish}"), []string{"holds"}},
@@ -151,7 +176,7 @@ func TestRulesOfOurOwn(t *testing.T) {
 		{"cache-poisoning", stepsOf("- uses: acme/setup@"+commit, "  with: {use-cache: 'true'}"), []string{"broken", "release.yml:7"}},
 		{"cache-poisoning", stepsOf("- uses: acme/setup@"+commit, "  with: {use-cache: 'false'}"), []string{"holds"}},
 	} {
-		files := tree{releaseYML: inRelease(c.job)}
+		files := tree{releaseYML: inRelease(c.job), "sign/action.yml": "runs: {using: composite, steps: [{run: echo hello, shell: bash}]}"}
 		got := answerOf(t, c.rule, Facts{Files: read(t, files, releaseYML)})
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s, over\n%s\n%s", c.rule, files[releaseYML], diff)
