@@ -76,11 +76,14 @@ type Commit struct {
 // judged: whoever asks wants to know what held there, before the policy named
 // another. There is none where the last ten releases with provenance have none of
 // that repository. Provenance that is listed and cannot be had, or that no root
-// verifies, could be of it: that is an error.
+// verifies, could be of it: that is an error. An index that gives no answer is waited
+// for as long as the witness has patience.
 func (w Witness) LastCommit(ctx context.Context, project string) (Commit, error) {
-	ctx, cancel := context.WithTimeout(ctx, changesLimit)
-	defer cancel()
-	list, err := again(ctx, briefly(), func() ([]served, error) { return w.Index.attested(ctx, project) })
+	patience := briefly()
+	if w.Patience > 0 {
+		patience = w.patience()
+	}
+	list, err := again(ctx, patience, func() ([]served, error) { return w.Index.attested(ctx, project) })
 	for _, s := range list {
 		if commit, err := w.commitOf(ctx, s); commit != "" || err != nil {
 			return Commit{commit, s.digest}, err

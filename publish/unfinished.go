@@ -22,6 +22,11 @@ type Unfinished struct {
 	why     error
 }
 
+// Unasked is how a job ended before it could ask the index anything.
+func (w Witness) Unasked(s staging.Staged, why error) Unfinished {
+	return newUnfinished(w.Index.Name(), s).because(why)
+}
+
 // newUnfinished is where a release stands before the index was asked.
 func newUnfinished(index string, s staging.Staged) Unfinished {
 	u := Unfinished{Index: index, Up: []string{}, Missing: []string{}, Doubt: []string{}}

@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -28,7 +29,7 @@ func (r release) changes(ctx context.Context) (approval.Changes, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := r.policyChange(ctx, &c); err != nil {
+	if err := r.policyChange(ctx, witness, &c); err != nil {
 		c.Gaps = append(c.Gaps, approval.Gap{What: "what changed in the policy", Why: err.Error()})
 	}
 	c.Judge()
@@ -37,8 +38,8 @@ func (r release) changes(ctx context.Context) (approval.Changes, error) {
 
 // policyChange compares the policy with that of the release that was published
 // last.
-func (r release) policyChange(ctx context.Context, c *approval.Changes) error {
-	was, err := r.policyThen(ctx)
+func (r release) policyChange(ctx context.Context, witness publish.Witness, c *approval.Changes) error {
+	was, err := r.policyThen(ctx, witness)
 	if err != nil {
 		return err
 	}

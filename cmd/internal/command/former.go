@@ -67,12 +67,12 @@ func (was policyThen) has(file dist.Digest) bool {
 // is says the policy, and an older copy of one knows of no later release; what the
 // index serves has provenance, which names the commit, and the commit has the
 // policy. A policy that was not read from GitHub has the store alone.
-func (r release) policyThen(ctx context.Context) (policyThen, error) {
+func (r release) policyThen(ctx context.Context, witness publish.Witness) (policyThen, error) {
 	stored, err := r.policyStored(ctx)
 	if err != nil || r.policy.at == nil {
 		return stored, err
 	}
-	served, err := r.policyServed(ctx, filepath.Base(r.policy.file), stored)
+	served, err := r.policyServed(ctx, witness, stored)
 	if err != nil || served.from != nil {
 		return served, err
 	}
@@ -93,11 +93,7 @@ func (r release) policyStored(ctx context.Context) (policyThen, error) {
 // policyServed is the policy at the commit that the index's provenance names, if what
 // it has last is not what the store has last. Of a release that was published before its
 // repository had a policy, there is none.
-func (r release) policyServed(ctx context.Context, name string, stored policyThen) (policyThen, error) {
-	witness, err := r.witness()
-	if err != nil {
-		return policyThen{}, err
-	}
+func (r release) policyServed(ctx context.Context, witness publish.Witness, stored policyThen) (policyThen, error) {
 	last, err := witness.LastCommit(ctx, r.staged.Manifest().Project)
 	if err != nil || last.SHA == "" || stored.believed && stored.has(last.File) {
 		return policyThen{}, err
@@ -118,7 +114,7 @@ func (r release) policyServed(ctx context.Context, name string, stored policyThe
 			was.files = append(was.files, staging.PolicyFile{Name: f.Name, Raw: raw})
 		case !errors.Is(err, fs.ErrNotExist):
 			return policyThen{}, err
-		case f.Name == name:
+		case f.Name == filepath.Base(r.policy.file):
 			return policyThen{}, nil
 		}
 	}

@@ -118,11 +118,7 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err != nil {
 		return err
 	}
-	was, err := r.policyThen(ctx)
-	if err != nil {
-		return err
-	}
-	if r.policy.approval.Former, err = r.former(ctx, was); err != nil {
+	if r.policy.approval.Former, err = r.formerServed(ctx, s, own, patience); err != nil {
 		return err
 	}
 	told := outcome{}
@@ -152,6 +148,23 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 		return err
 	}
 	return showReceipt(s, f, confirmed)
+}
+
+// formerServed is the former policy as the index knows it, which is waited for: a
+// job that leaves costs a person's second approval.
+func (r release) formerServed(ctx context.Context, s Streams, own releaseRun, patience time.Duration) (*approval.Policy, error) {
+	witness, err := r.witness()
+	if err != nil {
+		return nil, err
+	}
+	witness.Patience, witness.Progress = patience, newSteps(s).event
+	was, err := r.policyThen(ctx, witness)
+	if err != nil {
+		left := witness.Unasked(r.staged, err)
+		printer{s.Err}.unfinished(left, own.run, errors.As(err, new(rule.Refusals)))
+		return nil, left
+	}
+	return r.former(ctx, was)
 }
 
 // upload sends what was approved, and has its custody and its receipt recorded.
