@@ -84,12 +84,15 @@ func (w Witness) LastCommit(ctx context.Context, project string) (Commit, error)
 		patience = w.patience()
 	}
 	list, err := again(ctx, patience, func() ([]served, error) { return w.Index.attested(ctx, project) })
+	if err != nil {
+		return Commit{}, err // of half a page nobody knows what was last
+	}
 	for _, s := range list {
 		if commit, err := w.commitOf(ctx, s); commit != "" || err != nil {
 			return Commit{commit, s.digest}, err
 		}
 	}
-	return Commit{}, err
+	return Commit{}, nil
 }
 
 // attested is one file with provenance of each of the last releases, the last
@@ -106,7 +109,10 @@ func (x *Index) attested(ctx context.Context, project string) ([]served, error) 
 			return nil, err
 		}
 		s, err := e.served(to)
-		if version := name.Version.String(); err == nil && last[version].before(s) {
+		if err == nil && s.at().IsZero() {
+			err = fmt.Errorf("%s has provenance, and no time of its upload", brief(e.filename))
+		}
+		if version := name.Version.String(); err == nil && !s.at().Before(last[version].at()) {
 			last[version] = s
 		}
 		return nil, err
@@ -115,9 +121,7 @@ func (x *Index) attested(ctx context.Context, project string) ([]served, error) 
 	return list[:min(len(list), maxAsked)], err
 }
 
-func (s served) before(other served) bool { return s.name == "" || s.at().Before(other.at()) }
-
-// at is when the file was uploaded, as the index says it.
+// at is when the file was uploaded, as the index says it, or the zero time.
 func (s served) at() time.Time {
 	at, _ := time.Parse(time.RFC3339Nano, s.uploaded)
 	return at
