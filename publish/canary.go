@@ -19,31 +19,30 @@ import (
 // could publish: the token is ended at once and the publisher refused. Any other
 // answer than "no such publisher" decides nothing.
 //
-// The project must be on the index. For one that is not, a pending publisher
-// would be used up by being asked.
-func (w Witness) Canary(ctx context.Context, project string, token attest.Token) error {
+// A project need not be there yet, and isNew tells that it is not. Warehouse looks for a
+// pending publisher before all others, and by the same rule: one that names an
+// environment is not found, and stays as it is. One that names none is found, and
+// makes its project; it would have done so for any branch.
+func (w Witness) Canary(ctx context.Context, project string, token attest.Token) (isNew bool, err error) {
 	if w.Index == nil || token == nil || project == "" {
-		return errors.New("publish: no index, project or token")
+		return false, errors.New("publish: no index, project or token")
 	}
 	if err := w.Publisher.Check(); err != nil {
-		return err
+		return false, err
 	}
 	w.Progress = oneByOne(w.Progress)
 	nothing := func(kept []served, _ *url.URL, _ entry) ([]served, error) { return kept, nil }
 	p, err := again(ctx, w.patience(), func() (page, error) { return w.Index.list(ctx, project, nothing) })
 	if err != nil {
-		return err
-	}
-	if !p.listed {
-		return fmt.Errorf("%s has no project %s yet, and for a new one the canary is not asked", w.Index.Name(), project)
+		return false, err
 	}
 	s, err := Job{Witness: w, Token: token}.reach(ctx)
 	if err != nil {
-		return err
+		return !p.listed, err
 	}
 	defer s.burn(ctx)
 	_, err = again(ctx, w.patience(), func() (struct{}, error) { return struct{}{}, s.tempt(ctx) })
-	return err
+	return !p.listed, err
 }
 
 // tempt asks for an upload token that must not be.
@@ -57,7 +56,8 @@ func (s *session) tempt(ctx context.Context) error {
 		return rule.Refusals{{File: s.job.Index.Name(), Rule: rule.PublisherOpen,
 			Want: "no upload token for a job outside the environment " + s.job.Publisher.Environment,
 			Got:  "one, which was ended at once",
-			Hint: "on the index, under the project's publishing settings, remove the publisher without environment"}}
+			Hint: "on the index, remove the publisher without environment: under the project's publishing settings, " +
+				"and where it was pending, under those of the project that it made now"}}
 	}
 	var no notMinted
 	if !errors.As(err, &no) {

@@ -193,6 +193,7 @@ func TestCanary(t *testing.T) {
 		change  func(*world)
 		claims  githubtest.Claims
 		project string
+		isNew   bool
 		refused []rule.ID
 		says    string // for what decides nothing
 	}{
@@ -204,7 +205,14 @@ func TestCanary(t *testing.T) {
 		{name: "a job in the environment", claims: job(), refused: []rule.ID{rule.PublisherClaims}},
 		{name: "another workflow's job", refused: []rule.ID{rule.PublisherClaims},
 			claims: githubtest.ReleaseJob("acme/widget", "other.yml", "refs/tags/v1.0", "")},
-		{name: "a project that is not there", claims: noEnvironment(), project: "gadget", says: "no project gadget yet"},
+		{name: "a project that is not there", claims: noEnvironment(), project: "gadget", isNew: true},
+		{name: "a pending publisher that is closed", claims: noEnvironment(), project: "gadget", isNew: true, change: func(w *world) {
+			closed := open
+			closed.Environment = "pypi"
+			w.must(w.index.AddPending("gadget", closed))
+		}},
+		{name: "a pending publisher that is open", claims: noEnvironment(), project: "gadget", isNew: true, refused: []rule.ID{rule.PublisherOpen},
+			change: func(w *world) { w.must(w.index.AddPending("gadget", open)) }},
 		{name: "an index that takes nobody", claims: noEnvironment(), refused: []rule.ID{rule.TokenRefused},
 			change: func(w *world) { w.index.Switch(pypitest.DisallowGitHubOIDC, true) }},
 		{name: "a clock that is wrong", claims: noEnvironment(), says: "for another reason: invalid-token",
@@ -223,7 +231,10 @@ func TestCanary(t *testing.T) {
 				test.project = "widget"
 			}
 			j := w.job(test.claims)
-			err := j.Witness.Canary(context.Background(), test.project, j.Token)
+			isNew, err := j.Witness.Canary(context.Background(), test.project, j.Token)
+			if isNew != test.isNew {
+				t.Errorf("new: got %t, want %t", isNew, test.isNew)
+			}
 			switch {
 			case test.refused != nil:
 				refused(t, err, test.refused...)

@@ -101,7 +101,7 @@ func (s Setup) Write() ([]File, error) {
 func (s Setup) whole() Setup {
 	if s.Single {
 		s.Build = Build{Repository: s.Repository, Workflow: s.Workflow, Refs: []string{"refs/heads/" + s.Branch},
-			Labels: []string{attestLabel}, Artifacts: []string{"dist"}, Inputs: []string{"inputs.first", "inputs.index", "inputs.version"},
+			Labels: []string{attestLabel}, Artifacts: []string{"dist"}, Inputs: []string{"inputs.index", "inputs.version"},
 			Source: s.Repository}
 	}
 	return s

@@ -19,8 +19,9 @@ shows the index that job's ID token and wants to be sent away: an upload token f
 it would mean that a trusted publisher without environment is registered, so that
 any branch could publish, without review. Such a token is ended at once.
 
-The job needs "permissions: id-token: write", no environment, and no files. The
-project must be on the index already.`,
+The job needs "permissions: id-token: write", no environment, and no files. A
+project that the index does not have yet is asked about too: a pending publisher
+without environment would make it, for any branch.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return canary(c.Context(), s, f, index) },
 	}
@@ -50,12 +51,25 @@ func canary(ctx context.Context, s Streams, f shared, name string) error {
 		return err
 	}
 	witness := publish.Witness{Index: index, Publisher: publisher, Verifier: p.verifier, Progress: newSteps(s).event}
-	if err := witness.Canary(ctx, p.project, token); err != nil {
+	isNew, err := witness.Canary(ctx, p.project, token)
+	if err != nil {
 		return err
 	}
 	if f.json {
-		return emit(s.Out, map[string]string{"index": name, "publisher": "closed"})
+		return emit(s.Out, closed{Index: name, Publisher: "closed", New: isNew})
 	}
-	printer{s.Out}.line("closed     index %s gives no upload token to a job outside the environment %s", name, publisher.Environment)
+	out := printer{s.Out}
+	out.line("closed     index %s gives no upload token to a job outside the environment %s", name, publisher.Environment)
+	if isNew {
+		out.field("new", p.project+": the index has no such project yet. A pending publisher that names the environment makes it, "+
+			"when the release is published; that there is one, nobody can ask")
+	}
 	return nil
+}
+
+// closed is what came of asking.
+type closed struct {
+	Index     string `json:"index"`
+	Publisher string `json:"publisher"`
+	New       bool   `json:"new"` // the index does not have the project yet
 }

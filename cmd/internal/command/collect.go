@@ -40,7 +40,7 @@ func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, 
 	if staged, err = staging.StageFrom(ctx, store, must, verdict, origin); err != nil {
 		return staged, old, err
 	}
-	return staged, old, removeArchives(store, got.Archives)
+	return staged, old, removeArchives(store.Blobs(), got.Archives, staged.Manifest())
 }
 
 // collect fetches what the runs left behind into the store, with the attestations

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/blob"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 	"github.com/distgate/distgate/workflows"
@@ -58,7 +59,7 @@ func (p policy) refill(ctx context.Context, s Streams, store *staging.Store, m s
 		return err
 	}
 	fetching.bar.finish()
-	return removeArchives(store, got.Archives)
+	return removeArchives(store.Blobs(), got.Archives, m)
 }
 
 func missing(ctx context.Context, store *staging.Store, m staging.Manifest) bool {
@@ -89,10 +90,14 @@ func (p policy) toFetch(m staging.Manifest) (list []workflows.Artifact, err erro
 	return list, nil
 }
 
-func removeArchives(store *staging.Store, archives []dist.File) error {
+// removeArchives removes the artifacts that the files were taken out of, but never a
+// file of the release itself: what an artifact is, says whoever writes to the store.
+func removeArchives(store *blob.Store, archives []dist.File, m staging.Manifest) error {
 	var errs []error
 	for _, archive := range archives {
-		errs = append(errs, store.Blobs().Remove(archive.Digest()))
+		if !slices.ContainsFunc(m.Files, func(f staging.File) bool { return f.Digest == archive.Digest() }) {
+			errs = append(errs, store.Remove(archive.Digest()))
+		}
 	}
 	return errors.Join(errs...)
 }

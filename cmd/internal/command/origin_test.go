@@ -8,6 +8,7 @@ import (
 
 	"github.com/distgate/distgate/attest"
 	"github.com/distgate/distgate/staging"
+	"github.com/distgate/distgate/staging/blob"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
@@ -59,6 +60,32 @@ func TestFilesAreFetchedFromTheRepositoryThatBuilds(t *testing.T) {
 		list, err := p.toFetch(m)
 		if got := len(list) == 1 && err == nil; got != want || !want && !errors.As(err, new(rule.Refusals)) {
 			t.Errorf("%q: got %v, %v", repository, list, err)
+		}
+	}
+}
+
+// Who can write to a store says which artifacts a release came in, and has none of its
+// files removed by calling it one of them.
+func TestAFileOfTheReleaseIsNoArchiveToRemove(t *testing.T) {
+	store, err := blob.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var both []dist.File
+	for _, name := range []string{"widget-1.0-py3-none-any.whl", "artifact.zip"} {
+		f, err := store.Put(t.Context(), strings.NewReader(name), name, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, f)
+	}
+	m := staging.Manifest{Files: []staging.File{{Name: both[0].Name(), Digest: both[0].Digest(), Size: both[0].Size()}}}
+	if err := removeArchives(store, both, m); err != nil {
+		t.Fatal(err)
+	}
+	for i, kept := range []bool{true, false} {
+		if _, err := store.File(t.Context(), both[i].Digest(), both[i].Size(), both[i].Name()); (err == nil) != kept {
+			t.Errorf("%s: want it there %t, got %v", both[i].Name(), kept, err)
 		}
 	}
 }

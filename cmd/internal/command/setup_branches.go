@@ -52,7 +52,10 @@ func edited(at, text string) bool {
 	return err == nil && string(e.Text) == text
 }
 
-var seriesForm = regexp.MustCompile(`^([A-Za-z0-9._-]+/)*v?[0-9]+\.([0-9]+|x)(\.([0-9]+|x))*$`)
+// seriesForm is a version or a series, alone or in a folder that is called what
+// projects call it: fix/1.2 is somebody's work, and not for releases.
+var seriesForm = regexp.MustCompile(
+	`^((maintenance|maint|release|releases|stable|backport|backports|support|series|branches)/)?v?[0-9]+\.([0-9]+|x)(\.([0-9]+|x))*$`)
 
 // series tells whether a branch is for the releases of a series, as maintenance/2.4.x.
 func series(branch string) bool { return seriesForm.MatchString(branch) }

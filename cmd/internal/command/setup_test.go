@@ -79,7 +79,7 @@ func begun(t *testing.T, single bool, registry, project, files string) string {
 	}
 	if single {
 		taken, err := workflows.Taken("release.yml", written[0].Text)
-		if err != nil || !slices.Equal(taken, []string{"inputs.first", "inputs.index", "inputs.version"}) {
+		if err != nil || !slices.Equal(taken, []string{"inputs.index", "inputs.version"}) {
 			t.Errorf("the workflow takes %v, which is not what the policy admits (%v)", taken, err)
 		}
 	}
@@ -143,5 +143,19 @@ func TestABegunPolicyIsRefusedUntilItIsFilledIn(t *testing.T) {
 	filled := begun(t, false, "", "widget", "[files]\nsdist = true\n\n")
 	if diff := cmp.Diff(6, strings.Count(filled, template.FillIn)-1); diff != "" {
 		t.Errorf("lines to fill in where project and files are known: %s\n%s", diff, filled)
+	}
+}
+
+// A branch that people work on is not for releases because its name ends like a version.
+func TestBranchesThatReleasesAreBuiltOf(t *testing.T) {
+	for _, c := range []struct{ branches, want string }{
+		{"maintenance/2.3.x maintenance/2.4.x topic", "maintenance/*"},
+		{"1.x 1.2.x v1.2 2.0", "1.2.x 1.x 2.0 v1.2"},
+		{"release/1.2 releases/v1.2 stable/1.2.x", "release/* releases/* stable/*"},
+		{"fix/1.2 alice/1.2.x dependabot/pip/2.0 release/alice/1.2 1", ""},
+	} {
+		if got := strings.Join(maintained(strings.Fields(c.branches)), " "); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.branches, got, c.want)
+		}
 	}
 }

@@ -76,7 +76,7 @@ func TestStories(t *testing.T) {
 		Cmds: withGitHub(map[string]func(*testscript.TestScript, bool, []string){
 			"build": build, "wheel": buildWheel, "forge": forge, "subvert": subvert, "rename": rename, "job": job,
 			"change":    change,
-			"blob":      blob,
+			"blob":      blobPath,
 			"replace":   replace,
 			"append":    appendTo,
 			"release":   releaseDigest,
@@ -89,6 +89,7 @@ func TestStories(t *testing.T) {
 			"registry":  startRegistry,
 			"tamper":    tamper,
 			"project":   register,
+			"pending":   pend,
 			"ran":       ran,
 			"exitcode":  exitcode,
 			"intrude":   intrude,
@@ -193,7 +194,7 @@ func change(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // blob VAR FILE: VAR becomes the path of the file's bytes in the store.
-func blob(ts *testscript.TestScript, _ bool, args []string) {
+func blobPath(ts *testscript.TestScript, _ bool, args []string) {
 	raw, err := os.ReadFile(ts.MkAbs(args[1]))
 	ts.Check(err)
 	sum := sha256.Sum256(raw)
@@ -295,6 +296,15 @@ func remove(ts *testscript.TestScript, _ bool, args []string) {
 func register(ts *testscript.TestScript, _ bool, args []string) {
 	w := inWorld(ts)
 	ts.Check(w.Index().AddProject(args[0], w.Publisher()))
+}
+
+// pending NAME [ENVIRONMENT]: the index has a pending publisher for a project that it
+// does not have: the release job of the environment, or of any.
+func pend(ts *testscript.TestScript, _ bool, args []string) {
+	w := inWorld(ts)
+	publisher := w.Publisher()
+	publisher.Environment = strings.Join(args[1:], "")
+	ts.Check(w.Index().AddPending(args[0], publisher))
 }
 
 // ran REPOSITORY ID: GitHub knows that run, which dave started.
