@@ -21,18 +21,26 @@ import (
 // description is GitHub's own of its API, a part of it.
 type description struct{ paths map[string]*openapi3.PathItem }
 
-// undescribed are endpoints that the part does not have.
+// undescribed are endpoints that the part does not have. In the whole description,
+// of the same version, all have their answers but the last: with that in the part's
+// place they are held against it too, and were.
 var undescribed = []string{
-	"/users/{user}", "/user", "/user/{id}", "/orgs/{org}", "/orgs/{org}/teams/{team}/members",
-	"/repos/{owner}/{repo}/git/commits/{sha}", "/repos/{owner}/{repo}/git/blobs/{sha}",
-	"/repos/{owner}/{repo}/git/trees/{path}", "/repos/{owner}/{repo}/issues", "/repos/{owner}/{repo}/issues/{number}",
+	// who people are, and who may do what: audit and init
+	"/users/{user}", "/user", "/user/{id}", "/orgs/{org}", "/orgs/{org}/teams/{team}/members", "/orgs/{org}/members",
+	"/orgs/{org}/installations", "/orgs/{org}/actions/permissions", "/orgs/{org}/actions/permissions/workflow",
 	"/repos/{owner}/{repo}/actions/permissions", "/repos/{owner}/{repo}/actions/permissions/workflow",
 	"/repos/{owner}/{repo}/actions/permissions/fork-pr-contributor-approval", "/repos/{owner}/{repo}/actions/runners",
 	"/repos/{owner}/{repo}/actions/secrets", "/repos/{owner}/{repo}/actions/organization-secrets",
 	"/repos/{owner}/{repo}/actions/cache/usage", "/repos/{owner}/{repo}/collaborators", "/repos/{owner}/{repo}/keys",
-	"/repos/{owner}/{repo}/vulnerability-alerts", "/orgs/{org}/actions/permissions", "/orgs/{org}/actions/permissions/workflow",
+	"/repos/{owner}/{repo}/vulnerability-alerts",
+	// what brought a commit: lock
 	"/repos/{owner}/{repo}/commits/{sha}/pulls", "/repos/{owner}/{repo}/pulls/{number}", "/repos/{owner}/{repo}/pulls/{number}/reviews",
-	"/orgs/{org}/installations", "/orgs/{org}/members",
+	// where what does not agree is told: reconcile
+	"/repos/{owner}/{repo}/issues", "/repos/{owner}/{repo}/issues/{number}",
+	// the source itself: review
+	"/repos/{owner}/{repo}/git/commits/{sha}", "/repos/{owner}/{repo}/git/blobs/{sha}",
+	// and a tree under a ref with a slash, which GitHub answers and describes nowhere
+	"/repos/{owner}/{repo}/git/trees/{path}",
 }
 
 // load is made once.
@@ -85,14 +93,16 @@ func (b broken) Read([]byte) (int, error) { return 0, b.err }
 // check holds a response against the description.
 func (d *description) check(r *http.Request, response *http.Response, raw []byte) error {
 	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.EscapedPath(), "/api/v3"), "/uploads") // of another host, there
-	if slices.ContainsFunc(undescribed, func(p string) bool { return fits(p, path) >= 0 }) ||
-		strings.HasPrefix(path, "/repositories/") {
+	if strings.HasPrefix(path, "/repositories/") {                                             // what a Link leads to, which is a path above under another name
 		return nil
 	}
 	if strings.HasSuffix(path, "/contents") { // the root has no path
 		path += "/"
 	}
-	operation := d.operation(r.Method, path)
+	operation, literal := d.operation(r.Method, path)
+	if slices.ContainsFunc(undescribed, func(p string) bool { return fits(p, path) > literal }) {
+		return nil
+	}
 	if operation == nil {
 		if response.StatusCode == http.StatusNotFound {
 			return nil
@@ -148,24 +158,14 @@ func fitsSchema(described *openapi3.Response, contentType string, raw []byte) er
 }
 
 // operation is the endpoint with the most literal path that fits.
-func (d *description) operation(method, path string) *openapi3.Operation {
-	best, found := -1, (*openapi3.Operation)(nil)
+func (d *description) operation(method, path string) (found *openapi3.Operation, literal int) {
+	literal = -1
 	for template, item := range d.paths {
-		if n := fits(template, path); n > best && item.GetOperation(method) != nil {
-			best, found = n, item.GetOperation(method)
+		if n := fits(template, path); n > literal && item.GetOperation(method) != nil {
+			literal, found = n, item.GetOperation(method)
 		}
 	}
-	return found
-}
-
-// within tells whether only a template that takes any number of segments fits.
-func (d *description) within(path string) bool {
-	for template := range d.paths {
-		if fits(template, path) >= 0 && strings.Count(template, "/") == strings.Count(path, "/") {
-			return false
-		}
-	}
-	return true
+	return found, literal
 }
 
 // fits is how many segments of a template are literal and fit, or -1.
@@ -197,11 +197,6 @@ func TestDescriptionIsAsked(t *testing.T) {
 	}
 	if description == nil {
 		t.Skip("DISTGATE_VECTORS is not set")
-	}
-	for _, path := range undescribed {
-		if description.operation("GET", path) != nil && !description.within(path) {
-			t.Errorf("%s is described now", path)
-		}
 	}
 	request, _ := http.NewRequest("GET", "http://x/repos/acme/widget/actions/runs/1/jobs", nil)
 	response := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}}

@@ -112,14 +112,21 @@ func (g *GitHub) updateIssue(c call) (answer, error) {
 }
 
 func (g *GitHub) issueJSON(repo *Repository, i Issue) object {
+	number, made := strconv.FormatInt(i.Number, 10), id(fmt.Sprint("issue ", repo.Name, i.Number))
+	api := g.at(repo, "/issues/"+number)
 	o := object{
-		"id": id(fmt.Sprint("issue ", repo.Name, i.Number)), "number": i.Number, "title": i.Title, "body": i.Body,
-		"state": i.State, "user": g.userJSON(i.Author), "url": g.at(repo, "/issues/"+strconv.FormatInt(i.Number, 10)),
-		"html_url":   pageOf(repo, "/issues/"+strconv.FormatInt(i.Number, 10)),
-		"created_at": stamp(i.Created), "updated_at": stamp(i.Created), "comments": 0, "labels": []any{}, "locked": false,
+		"id": made, "node_id": node("I", made), "number": i.Number, "title": i.Title, "body": i.Body,
+		"state": i.State, "user": g.userJSON(i.Author), "url": api, "html_url": pageOf(repo, "/issues/"+number),
+		"repository_url": g.at(repo, ""), "labels_url": api + "/labels{/name}", "comments_url": api + "/comments", "events_url": api + "/events",
+		"created_at": stamp(i.Created), "updated_at": stamp(i.Created), "closed_at": nil, "comments": 0, "labels": []any{}, "locked": false,
+		"assignee": nil, "assignees": []any{}, "milestone": nil, "author_association": "MEMBER",
+	}
+	if i.State == "closed" {
+		o["closed_at"] = stamp(i.Created)
 	}
 	if i.PullRequest {
-		o["pull_request"] = object{"url": g.at(repo, "/pulls/"+strconv.FormatInt(i.Number, 10))}
+		page := pageOf(repo, "/pull/"+number)
+		o["pull_request"] = object{"url": g.at(repo, "/pulls/"+number), "html_url": page, "diff_url": page + ".diff", "patch_url": page + ".patch"}
 	}
 	return o
 }

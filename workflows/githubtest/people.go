@@ -110,7 +110,7 @@ var peopleRoutes = []route{
 		if !known || u.Type != "Organization" {
 			return answer{}, errNotFound
 		}
-		o := g.wholeUser(u)
+		o := g.wholeOrganization(u)
 		if c.access != nil && c.access.Permissions["organization_administration"] != "" {
 			o["two_factor_requirement_enabled"] = g.organizations[strings.ToLower(u.Login)].SecondFactor
 		}
@@ -182,6 +182,26 @@ func (g *GitHub) wholeUser(u User) object {
 	}
 	o["blog"] = ""
 	o["created_at"], o["updated_at"] = stamp(g.start), stamp(g.start)
+	return o
+}
+
+// wholeOrganization is one that is asked for as such: it has less to say of itself
+// than a user, and nothing that is null but when it was archived.
+func (g *GitHub) wholeOrganization(u User) object {
+	api := g.base + "/orgs/" + u.Login
+	o := object{
+		"login": u.Login, "id": u.ID, "node_id": node("O", u.ID), "url": api, "html_url": web + "/" + u.Login,
+		"avatar_url":  "https://avatars.githubusercontent.com/u/" + strconv.FormatInt(u.ID, 10) + "?v=4",
+		"description": "", "type": "Organization", "has_organization_projects": true, "has_repository_projects": true,
+		"created_at": stamp(g.start), "updated_at": stamp(g.start), "archived_at": nil,
+	}
+	for name, rest := range map[string]string{"repos_url": "/repos", "events_url": "/events", "hooks_url": "/hooks", "issues_url": "/issues",
+		"members_url": "/members{/member}", "public_members_url": "/public_members{/member}"} {
+		o[name] = api + rest
+	}
+	for _, name := range []string{"public_repos", "public_gists", "followers", "following"} {
+		o[name] = 0
+	}
 	return o
 }
 

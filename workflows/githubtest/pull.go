@@ -64,7 +64,7 @@ func (g *GitHub) listPulls(c call) (answer, error) {
 	items := []any{}
 	for _, p := range g.pulls[c.repo.ID] {
 		if slices.Contains(p.Commits, o.commit.SHA) && (p.MergedBy != "" || !landed) {
-			items = append(items, g.pullJSON(c.repo, p))
+			items = append(items, g.pullJSON(c, p))
 		}
 	}
 	return listed("", items)
@@ -85,7 +85,7 @@ func (g *GitHub) getPull(c call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	o := g.pullJSON(c.repo, p)
+	o := g.pullJSON(c, p)
 	o["merged"], o["merged_by"], o["commits"] = p.MergedBy != "", nil, len(p.Commits)
 	o["mergeable"], o["rebaseable"], o["mergeable_state"] = nil, nil, "unknown"
 	for _, count := range []string{"comments", "review_comments", "additions", "deletions", "changed_files"} {
@@ -106,20 +106,26 @@ func (g *GitHub) listPullReviews(c call) (answer, error) {
 	items := []any{}
 	for i, r := range p.Reviews {
 		number := id("review " + c.repo.Name + strconv.FormatInt(p.Number, 10) + " " + strconv.Itoa(i))
+		page := pageOf(c.repo, "/pull/"+strconv.FormatInt(p.Number, 10)+"#pullrequestreview-"+strconv.FormatInt(number, 10))
+		pull := g.at(c.repo, "/pulls/"+strconv.FormatInt(p.Number, 10))
 		items = append(items, object{"id": number, "node_id": node("PRR", number), "user": g.userJSON(r.User), "body": "",
 			"state": r.State, "submitted_at": stamp(p.Created), "commit_id": first(p.Commits), "author_association": "MEMBER",
-			"html_url":         pageOf(c.repo, "/pull/"+strconv.FormatInt(p.Number, 10)+"#pullrequestreview-"+strconv.FormatInt(number, 10)),
-			"pull_request_url": g.at(c.repo, "/pulls/"+strconv.FormatInt(p.Number, 10))})
+			"html_url": page, "pull_request_url": pull, "_links": object{"html": link(page), "pull_request": link(pull)}})
 	}
 	return listed("", items)
 }
 
+func link(to any) object { return object{"href": to} }
+
 // pullJSON is a pull request as a list has it.
-func (g *GitHub) pullJSON(repo *Repository, p Pull) object {
-	number := strconv.FormatInt(p.Number, 10)
+func (g *GitHub) pullJSON(c call, p Pull) object {
+	repo, number := c.repo, strconv.FormatInt(p.Number, 10)
 	api, page := g.at(repo, "/pulls/"+number), pageOf(repo, "/pull/"+number)
+	where := g.wholeRepository(repo, c)
+	delete(where, "temp_clone_token") // of one that is asked for by name
 	side := func(ref, sha string) object {
-		return object{"label": strings.Split(repo.Name, "/")[0] + ":" + ref, "ref": ref, "sha": sha, "user": g.userJSON(p.Author)}
+		return object{"label": strings.Split(repo.Name, "/")[0] + ":" + ref, "ref": ref, "sha": sha, "user": g.userJSON(p.Author),
+			"repo": where}
 	}
 	o := object{
 		"id": id("pull " + repo.Name + number), "node_id": node("PR", id("pull "+repo.Name+number)), "number": p.Number,
@@ -129,9 +135,12 @@ func (g *GitHub) pullJSON(repo *Repository, p Pull) object {
 		"state": "open", "locked": false, "title": p.Title, "user": g.userJSON(p.Author), "body": nil, "labels": []any{},
 		"milestone": nil, "active_lock_reason": nil, "created_at": stamp(p.Created), "updated_at": stamp(p.Created), "closed_at": nil,
 		"merged_at": nil, "merge_commit_sha": nil, "assignee": nil, "assignees": []any{}, "requested_reviewers": []any{},
-		"requested_teams": []any{}, "head": side("change-"+number, first(p.Commits)), "base": side(p.Base, ""),
-		"author_association": "MEMBER", "auto_merge": nil, "draft": false, "_links": object{"self": object{"href": api}, "html": object{"href": page}},
+		"requested_teams": []any{}, "head": side("change-"+number, first(p.Commits)), "base": side(p.Base, g.refs[repo.ID]["refs/heads/"+p.Base]),
+		"author_association": "MEMBER", "auto_merge": nil, "draft": false,
 	}
+	o["_links"] = object{"self": link(o["url"]), "html": link(o["html_url"]), "issue": link(o["issue_url"]), "comments": link(o["comments_url"]),
+		"review_comments": link(o["review_comments_url"]), "review_comment": link(o["review_comment_url"]),
+		"commits": link(o["commits_url"]), "statuses": link(o["statuses_url"])}
 	if p.MergedBy != "" {
 		o["state"], o["closed_at"], o["merged_at"] = "closed", stamp(p.Created), stamp(p.Created)
 		if n := len(p.Commits); n > 0 {

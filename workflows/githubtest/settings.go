@@ -3,7 +3,9 @@ package githubtest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -245,9 +247,15 @@ func (g *GitHub) listKeys(c call) (answer, error) {
 func (g *GitHub) listInstallations(_ call, o Organization) (answer, error) {
 	var items []any
 	for i, app := range o.Apps {
-		items = append(items, object{"id": i + 1, "account": g.simpleUser(g.owner(o.Name)), "repository_selection": cmp.Or(app.Repositories, "selected"),
-			"app_id": i + 1, "app_slug": app.App, "target_type": "Organization", "permissions": app.Permissions, "events": []any{},
-			"created_at": stamp(g.start), "updated_at": stamp(g.start), "suspended_at": nil})
+		permissions := map[string]string{}
+		maps.Copy(permissions, app.Permissions)
+		number, owner := strconv.Itoa(i+1), g.owner(o.Name)
+		api := g.base + "/app/installations/" + number
+		items = append(items, object{"id": i + 1, "account": g.simpleUser(owner), "repository_selection": cmp.Or(app.Repositories, "selected"),
+			"app_id": i + 1, "app_slug": app.App, "target_id": owner.ID, "target_type": "Organization", "permissions": permissions, "events": []any{},
+			"access_tokens_url": api + "/access_tokens", "repositories_url": g.base + "/installation/repositories", "single_file_name": nil,
+			"html_url":   web + "/organizations/" + o.Name + "/settings/installations/" + number,
+			"created_at": stamp(g.start), "updated_at": stamp(g.start), "suspended_at": nil, "suspended_by": nil})
 	}
 	return listed("installations", items)
 }
