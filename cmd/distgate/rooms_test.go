@@ -25,7 +25,7 @@ var rooms = map[string][]string{
 	"approval":             {"staging"},
 	"publish":              {"approval"},
 	"workflows":            {"attest", "staging/blob"},
-	"workflows/audit":      {"workflows"},
+	"workflows/audit":      {"workflows", "workflows/template"},
 	"workflows/template":   {"staging/rule"},
 	"cmd/internal/report":  {"approval", "workflows/audit"},
 	"cmd/internal/command": {"cmd/internal/report", "publish", "workflows/audit", "workflows/template"},

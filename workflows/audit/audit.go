@@ -96,8 +96,9 @@ type Facts struct {
 	Refs         []string // that may publish, as the policy has them
 	Environments []string // in which the policy lets jobs publish
 	Limits       Limits
-	Solo         bool // one person builds and approves
-	Ungated      bool // no policy says that the repository releases through distgate
+	Solo         bool   // one person builds and approves
+	Gate         string // path of the workflow that publishes, as the policy has it; "" where none of this repository may
+	Ungated      bool   // no policy says that the repository releases through distgate
 }
 
 // Limits are how many people may do what. Zero is the limit that a policy starts

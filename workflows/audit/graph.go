@@ -117,36 +117,6 @@ func (s *step) publishes() bool {
 		slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(uploading) })
 }
 
-// isDistgate tells whether the step runs a verb of distgate's own action, under
-// whatever owner.
-func (s *step) isDistgate(verb string) bool {
-	name, _, _ := strings.Cut(s.uses(), "@")
-	given, _ := s.with("verb")
-	return strings.HasSuffix(strings.ToLower(name), "/distgate") && value(given) == verb
-}
-
-// records tells whether the job signs a record of a release, as of its withdrawal.
-func (j *job) records() bool {
-	return slices.ContainsFunc(j.all(), func(s *step) bool {
-		return s.isDistgate("withdraw") ||
-			slices.ContainsFunc(s.commands(), func(c command) bool { return c.is([]string{"distgate withdraw", "distgate yank"}) })
-	})
-}
-
-// tempts tells whether the job asks the index for a token that it must not give,
-// and does nothing else. It does so by the very action that publishes: another's may
-// have any name, and the token is a publisher's.
-func (j *job) tempts(gates []string) bool {
-	other := func(s *step) bool { return !s.isDistgate("canary") || !slices.Contains(gates, s.uses()) }
-	return len(j.steps) > 0 && !slices.ContainsFunc(j.steps, other)
-}
-
-// gated tells whether all that a job publishes goes through distgate, which
-// publishes in no environment but the policy's.
-func (j *job) gated() bool {
-	return !slices.ContainsFunc(j.all(), func(s *step) bool { return len(s.pastTheGate()) > 0 })
-}
-
 // checksOut tells whether the job has the repository's files.
 func (j *job) checksOut() bool {
 	return slices.ContainsFunc(j.all(), func(s *step) bool { return s.checksOut() })
@@ -162,8 +132,7 @@ func (s *step) checksOut() bool {
 // Actions by what they do, without a ref. A name with a slash at the end stands
 // for everything below it.
 var (
-	publishing = []string{"pypa/gh-action-pypi-publish"}
-	attesting  = []string{"actions/attest", "actions/attest-build-provenance", "actions/attest-sbom",
+	attesting = []string{"actions/attest", "actions/attest-build-provenance", "actions/attest-sbom",
 		"sigstore/gh-action-sigstore-python", "slsa-framework/slsa-github-generator/"}
 	building = []string{"pypa/cibuildwheel", "PyO3/maturin-action", "hynek/build-and-inspect-python-package",
 		"pypa/hatch", "docker/build-push-action", "python-poetry/install-poetry"}

@@ -15,7 +15,8 @@ import (
 
 // file is one workflow, or one action of the repository.
 type file struct {
-	path    string
+	path    string // as it is shown
+	own     string // in its repository
 	lines   []string
 	ast     *actionlint.Workflow // nil: it is an action, or was not read
 	jobs    []*job               // by their place; an action's steps are one without an id
@@ -156,7 +157,7 @@ func parseWorkflow(at string, raw []byte) *file {
 }
 
 func newFile(at string, raw []byte) *file {
-	return &file{path: at, lines: strings.Split(string(raw), "\n")}
+	return &file{path: at, own: at, lines: strings.Split(string(raw), "\n")}
 }
 
 // survive turns a panic of the parser into a gap.

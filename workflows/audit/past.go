@@ -2,7 +2,8 @@ package audit
 
 import (
 	"slices"
-	"strings"
+
+	"github.com/distgate/distgate/workflows/template"
 )
 
 var pastTheGate = Rule{
@@ -12,25 +13,28 @@ var pastTheGate = Rule{
 		"pushes or dispatches, as long as the index trusts it, and nobody is asked. elementary-data (April 2026) was published " +
 		"by its own release workflow, which a stranger's comment had set off.",
 	Looks: InWorkflow,
-	Fix: "Remove the job (distgate init --into does), and the publisher or token that lets it. An upload to another index, " +
-		"as of nightly builds, can be waived by its file.",
+	Fix: "Remove the job (distgate init --into does), and the publisher or token that lets it. The gate is the one action by which " +
+		"the policy's workflow publishes. An upload to another index, as of nightly builds, can be waived by its file.",
 	judge: func(f Facts) judgement {
 		if f.Ungated {
 			return judgement{}
 		}
-		return steps(everyFile, (*step).pastTheGate)(f)
+		gates := f.gates()
+		return steps(everyFile, func(s *step) []Spot { return s.pastTheGate(gates) })(f)
 	},
 }
 
-// pastTheGate are the places where the step uploads by something else than distgate.
-func (s *step) pastTheGate() (spots []Spot) {
+// pastTheGate are the places where the step uploads by something else than the gate.
+func (s *step) pastTheGate(gates []string) (spots []Spot) {
 	by := "it uploads by "
 	if s.job.id != "" {
 		by = "the job " + s.job.id + " uploads by "
 	}
 	if s.uploads() {
-		name, _, _ := strings.Cut(s.uses(), "@")
-		spots = append(spots, s.spot(by+name))
+		spots = append(spots, s.spot(by+nameOf(s.uses())))
+	}
+	if s.isDistgate("publish") && !slices.Contains(gates, s.uses()) { // another's action may have the name
+		spots = append(spots, s.spot(by+s.uses()+", which is not the gate"))
 	}
 	for _, c := range s.commands() {
 		if c.uploads() {
@@ -45,9 +49,10 @@ func (s *step) pastTheGate() (spots []Spot) {
 // uploads tells whether the step uses an action that uploads to an index, and is
 // not distgate's.
 func (s *step) uploads() bool {
-	given, _ := s.with("command")
-	return fits(s.uses(), publishing) ||
-		fits(s.uses(), []string{"PyO3/maturin-action"}) && slices.Contains([]string{"publish", "upload"}, value(given))
+	return template.Uploads(s.uses(), func(name string) string {
+		v, _ := s.with(name)
+		return value(v)
+	})
 }
 
 // uploads tells whether the command uploads to an index, and is not distgate's.

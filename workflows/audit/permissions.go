@@ -64,22 +64,22 @@ var idTokenElsewhere = Rule{
 		"own token from the runner's memory, and signed 84 bad releases with true provenance.",
 	Looks: InWorkflow,
 	Fix: "Take id-token: write away from the workflow and from every job that only builds or tests. " +
-		"The canary uses the action at the commit by which the workflow publishes.",
+		"The canary and withdraw use the action at the commit by which the policy's workflow publishes; another's may have its name.",
 	judge: func(f Facts) judgement {
 		gates := f.gates()
 		return jobs(everyFile, func(j *job) ([]Spot, []Gap) {
-			if j.attests() || j.publishes() || j.records() || j.tempts(gates) {
+			if j.releases(gates) {
 				return nil, nil
 			}
-			return j.tokenElsewhere()
+			return j.tokenElsewhere(gates)
 		})(f)
 	},
 }
 
 // tokenElsewhere is where a job that has no part in the release may ask for a token.
-func (j *job) tokenElsewhere() ([]Spot, []Gap) {
+func (j *job) tokenElsewhere(gates []string) ([]Spot, []Gap) {
 	switch {
-	case !j.mayTakeToken(), j.calls != nil && j.calls.signs(map[*file]bool{}):
+	case !j.mayTakeToken(), j.calls != nil && j.calls.signs(gates, map[*file]bool{}):
 		return nil, nil
 	case j.uses != nil && j.calls == nil:
 		return nil, []Gap{j.gap(j.uses, "id-token: write goes to "+j.uses.Value+", which was not read")}
@@ -87,30 +87,15 @@ func (j *job) tokenElsewhere() ([]Spot, []Gap) {
 	return []Spot{j.spot(j.tokenAt(), "id-token: write, in a job that neither attests nor publishes")}, nil
 }
 
-// gates are the actions by which the release is published, as OWNER/REPO@COMMIT.
-func (f Facts) gates() (all []string) {
-	files, _ := f.seen(releaseGraph)
-	for _, file := range files {
-		for _, j := range file.jobs {
-			for _, s := range j.steps {
-				if s.isDistgate("publish") {
-					all = append(all, s.uses())
-				}
-			}
-		}
-	}
-	return all
-}
-
-// signs tells whether a job of the workflow, or of one that it calls, attests or
-// publishes.
-func (f *file) signs(seen map[*file]bool) bool {
+// signs tells whether a job of the workflow, or of one that it calls, has a part in
+// the release.
+func (f *file) signs(gates []string, seen map[*file]bool) bool {
 	if seen[f] {
 		return false
 	}
 	seen[f] = true
 	return slices.ContainsFunc(f.jobs, func(j *job) bool {
-		return j.attests() || j.publishes() || j.calls != nil && j.calls.signs(seen)
+		return j.releases(gates) || j.calls != nil && j.calls.signs(gates, seen)
 	})
 }
 

@@ -37,8 +37,10 @@ var trustedPublishing = Rule{
 	Fix: "Register the workflow as a trusted publisher on the index, take the password out, and revoke the token there. " +
 		"Nothing else takes its place: the job's ID token is enough.",
 	judge: steps(everyFile, func(s *step) (spots []Spot) {
-		if password, ok := s.with("password"); ok && fits(s.uses(), publishing) && value(password) != "" {
-			spots = append(spots, s.spot("password: "+password.Value))
+		for _, name := range passwordInputs {
+			if password, ok := s.with(name); ok && s.uploads() && value(password) != "" {
+				spots = append(spots, s.spot(name+": "+password.Value))
+			}
 		}
 		for _, c := range s.commands() {
 			if !c.is(uploading) {
@@ -58,6 +60,9 @@ var trustedPublishing = Rule{
 		return spots
 	}),
 }
+
+// passwordInputs are by which actions that upload take a password.
+var passwordInputs = []string{"password", "pypi_token", "pypi-token", "twine-token"}
 
 // isPassword tells whether a variable is one by which an upload gets its
 // password.
@@ -99,13 +104,16 @@ var publishEnvironment = Rule{
 		"the push that starts the workflow is the release: elementary-data (April 2026) was on PyPI ten minutes after a comment.",
 	Looks: InWorkflow,
 	Fix:   "Write environment: pypi into the job, and name the same environment at the publisher on the index.",
-	judge: jobsThat((*job).publishes, func(j *job) ([]Spot, []Gap) {
-		if j.ast.Environment == nil || j.ast.Environment.Name == nil {
-			return []Spot{j.spot(j.ast.ID, "it has no environment")}, nil
-		}
-		if _, whole := j.values(j.ast.Environment.Name); !whole && !j.gated() {
-			return nil, []Gap{j.gap(j.ast.Environment.Name, "which environment it is, is decided when it runs")}
-		}
-		return nil, nil
-	}),
+	judge: func(f Facts) judgement {
+		gates := f.gates()
+		return jobsThat((*job).publishes, func(j *job) ([]Spot, []Gap) {
+			if j.ast.Environment == nil || j.ast.Environment.Name == nil {
+				return []Spot{j.spot(j.ast.ID, "it has no environment")}, nil
+			}
+			if _, whole := j.values(j.ast.Environment.Name); !whole && !j.gated(gates) {
+				return nil, []Gap{j.gap(j.ast.Environment.Name, "which environment it is, is decided when it runs")}
+			}
+			return nil, nil
+		})(f)
+	},
 }

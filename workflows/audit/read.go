@@ -113,7 +113,7 @@ func (r *reader) load(ctx context.Context, at string, parse func(string, []byte)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	f := &file{path: at}
+	f := &file{path: at, own: at}
 	switch {
 	case err == nil:
 		f = parse(at, raw)

@@ -86,8 +86,11 @@ var (
 var published = "  p:\n    runs-on: ubuntu-24.04\n    permissions: {id-token: write}\n" +
 	stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: publish}")
 
-func canary(action string) string {
-	return "    permissions: {id-token: write}\n" + stepsOf("- uses: "+action, "  with: {verb: canary}")
+func canary(action string) string { return by(action, "canary") }
+
+// by are the rest of a job that may have a token, of one step.
+func by(action, verb string) string {
+	return "    permissions: {id-token: write}\n" + stepsOf("- uses: "+action, "  with: {verb: "+verb+"}")
 }
 
 // What is ours alone: each row is one job in the release, from line 6.
@@ -131,6 +134,12 @@ func TestRulesOfOurOwn(t *testing.T) {
 		{"id-token-elsewhere", canary("distgate/distgate@"+other) + published, []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", canary("distgate/distgate@" + commit), []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- uses: distgate/distgate@"+commit, "  with: {verb: canary}", "- run: make"), []string{"broken", "release.yml:6"}},
+		{"id-token-elsewhere", by("distgate/distgate@"+commit, "withdraw") + published, []string{"holds"}},
+		{"id-token-elsewhere", by("evil/distgate@"+commit, "withdraw") + published, []string{"broken", "release.yml:6"}},
+		{"id-token-elsewhere", by("distgate/distgate@"+other, "withdraw") + published, []string{"broken", "release.yml:6"}},
+		{"id-token-elsewhere", by("distgate/distgate@"+commit, "withdraw"), []string{"broken", "release.yml:6"}},
+		{"id-token-elsewhere", by("evil/distgate@"+commit, "publish") + published, []string{"broken", "release.yml:6", "release.yml:12"}},
+		{"id-token-elsewhere", stepsOf("- run: make") + published, []string{"holds"}},
 		{"id-token-elsewhere", "    permissions: write-all\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
 
 		{"unpinned-uses", stepsOf(checkOut, "- uses: ./sign"), []string{"holds"}},
@@ -150,6 +159,10 @@ func TestRulesOfOurOwn(t *testing.T) {
 		{"publish-past-the-gate", stepsOf("- run: make"), []string{"holds"}},
 		{"publish-past-the-gate", stepsOf(download, "- uses: distgate/distgate@"+commit, "  with: {verb: publish}"), []string{"holds"}},
 		{"publish-past-the-gate", stepsOf("- run: distgate publish 1.0"), []string{"holds"}},
+		{"publish-past-the-gate", by("evil/distgate@"+commit, "publish") + published, []string{"broken", "release.yml:8", "release.yml:14"}},
+		{"publish-past-the-gate", by("./sign", "publish") + published, []string{"holds"}},
+		{"publish-past-the-gate", stepsOf("- uses: JRubics/poetry-publish@" + commit), []string{"broken", "release.yml:7"}},
+		{"publish-past-the-gate", stepsOf("- run: python setup.py sdist upload"), []string{"broken", "release.yml:7"}},
 		{"publish-past-the-gate", stepsOf("- run: distgate publish 1.0", upload), []string{"broken", "release.yml:8"}},
 		{"publish-past-the-gate", stepsOf("- run: |", "    python -m build", "    twine upload dist/*"), []string{"broken", "release.yml:9"}},
 		{"publish-past-the-gate", stepsOf("- run: uv publish", "- run: uvx flit publish"), []string{"broken", "release.yml:7", "release.yml:8"}},
@@ -177,7 +190,7 @@ func TestRulesOfOurOwn(t *testing.T) {
 		{"cache-poisoning", stepsOf("- uses: acme/setup@"+commit, "  with: {use-cache: 'false'}"), []string{"holds"}},
 	} {
 		files := tree{releaseYML: inRelease(c.job), "sign/action.yml": "runs: {using: composite, steps: [{run: echo hello, shell: bash}]}"}
-		got := answerOf(t, c.rule, Facts{Files: read(t, files, releaseYML)})
+		got := answerOf(t, c.rule, Facts{Files: read(t, files, releaseYML), Gate: releaseYML})
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s, over\n%s\n%s", c.rule, files[releaseYML], diff)
 		}
@@ -201,8 +214,13 @@ func TestPastTheGate(t *testing.T) {
 			[]string{"broken", "action.yml:4"}},
 		"a workflow that is not understood": {tree{releaseYML: gated, ".github/workflows/wheels.yml": "on: ["}, false, []string{"cannot see"}},
 		"no gate":                           {tree{releaseYML: inRelease(stepsOf(upload))}, true, []string{"does not apply"}},
+		"an action of the gate's name": {tree{releaseYML: gated, ".github/workflows/wheels.yml": inRelease(by("evil/distgate@"+commit, "publish"))}, false,
+			[]string{"broken", "wheels.yml:8"}},
+		"the gate's action at another commit": {tree{releaseYML: gated, ".github/workflows/wheels.yml": inRelease(by("distgate/distgate@"+other, "publish"))}, false,
+			[]string{"broken", "wheels.yml:8"}},
+		"the gate's own action beside the gate": {tree{releaseYML: gated, ".github/workflows/again.yml": gated}, false, []string{"holds"}},
 	} {
-		got := answerOf(t, "publish-past-the-gate", Facts{Files: read(t, c.files, releaseYML), Ungated: c.ungated})
+		got := answerOf(t, "publish-past-the-gate", Facts{Files: read(t, c.files, releaseYML), Gate: releaseYML, Ungated: c.ungated})
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -294,6 +312,26 @@ func TestReleaseGraph(t *testing.T) {
 		got := answerOf(t, "cache-poisoning", Facts{Files: read(t, c.files, releaseYML)})
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
+// Whoever may have a token by the gate's name is known by the workflow that the policy
+// names: where it is another repository's, no workflow here has the gate.
+func TestNoGateHere(t *testing.T) {
+	files := read(t, tree{releaseYML: inRelease(by("evil/distgate@"+commit, "publish"))}, releaseYML)
+	for _, c := range []struct {
+		facts Facts
+		rule  rule.ID
+		want  Verdict
+	}{
+		{Facts{Files: files}, "id-token-elsewhere", Broken},
+		{Facts{Files: files}, "publish-past-the-gate", Broken},
+		{Facts{Files: files, Gate: ".github/workflows/publish.yml"}, "publish-past-the-gate", Broken},
+		{Facts{Files: files, Ungated: true}, "id-token-elsewhere", Holds},
+	} {
+		if got := answerOf(t, c.rule, c.facts); got[0] != string(c.want) {
+			t.Errorf("%s with gate %q: want %s, got %v", c.rule, c.facts.Gate, c.want, got)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/rhysd/actionlint"
+
+	"github.com/distgate/distgate/workflows/template"
 )
 
 // command is one command of a script, as far as its text shows it. A shell may
@@ -105,8 +107,7 @@ func (c command) is(names []string) bool {
 
 // Commands by what they do.
 var (
-	uploading = []string{"twine upload", "uv publish", "poetry publish", "hatch publish", "flit publish",
-		"pdm publish", "rye publish", "maturin publish", "maturin upload", "distgate publish"}
+	uploading  = append(template.Uploading(), "distgate publish")
 	signing    = []string{"cosign sign-blob", "cosign attest", "cosign attest-blob", "cosign sign", "sigstore sign", "sigstore attest", "pypi-attestations sign"}
 	installing = []string{"pip install", "pip3 install", "pip wheel", "pip download", "uv sync", "uv pip install", "uv tool install", "uv add",
 		"pipx install", "poetry install", "pdm install", "conda install", "mamba install", "micromamba install",

@@ -47,7 +47,7 @@ func (j job) environment() string {
 func (s step) indexes() (names []string) {
 	var targets []string
 	for line := range strings.Lines(s.Run) {
-		if publishers.MatchString(line) {
+		if uploadCommand.MatchString(line) {
 			targets = append(targets, line)
 		}
 	}

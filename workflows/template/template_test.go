@@ -449,6 +449,9 @@ func TestWhatAnEditLeavesForPeople(t *testing.T) {
 		want  left
 	}{
 		"a script":         {"      - run: |\n          ls\n          uv publish dist/*\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
+		"by maturin":       {"      - uses: PyO3/maturin-action@v1\n        with: {command: upload}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
+		"maturin builds":   {"      - uses: PyO3/maturin-action@v1\n        with: {command: build}\n", left{nil, nil}},
+		"by poetry":        {"      - uses: JRubics/poetry-publish@v2\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
 		"to rehearse":      {"      - run: twine upload -r testpypi dist/*\n", left{to("${{ inputs.where }}", "testpypi"), []string{"one", "where"}}},
 		"to both":          {"      - run: twine upload -r testpypi dist/*\n      - run: twine upload dist/*\n", left{to("${{ inputs.where }}", "pypi", "testpypi"), []string{"one", "where"}}},
 		"to one of both":   {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: \"${{ inputs.two && 'https://test.pypi.org/legacy/' || '' }}\"}\n", left{to("${{ inputs.where }}", "pypi", "testpypi"), []string{"one", "where"}}},

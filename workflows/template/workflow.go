@@ -58,11 +58,18 @@ func (o *oneOrMore) UnmarshalYAML(node *yaml.Node) error {
 	return node.Decode((*[]string)(o))
 }
 
-// publishers are what a step is that uploads to an index.
-var publishers = regexp.MustCompile(`\b(twine upload|(uv|flit|poetry|hatch|pdm|maturin) publish|maturin upload)\b`)
-
 func (s step) publishes() bool {
-	return strings.HasPrefix(s.Uses, "pypa/gh-action-pypi-publish@") || publishers.MatchString(s.Run)
+	return Uploads(s.Uses, s.input) || uploadCommand.MatchString(s.Run)
+}
+
+// input is what is given to the action, "" where nothing is.
+func (s step) input(name string) string {
+	for given, v := range s.With {
+		if strings.EqualFold(given, name) {
+			return v.Value
+		}
+	}
+	return ""
 }
 
 func (s step) uploads() bool { return strings.HasPrefix(s.Uses, "actions/upload-artifact@") }

@@ -194,6 +194,9 @@ func (f auditing) ofRepository(ctx context.Context, s Streams) (audited, error) 
 	if found { // the policy here, which may be another repository's
 		facts.Ungated = !table.names(repository)
 	}
+	if publishes := table.Publish.Repository; publishes != "" && !strings.EqualFold(publishes, repository) {
+		facts.Gate = ""
+	}
 	facts, err = facts.Look(ctx, client, repository, table.releasedBy(repository))
 	if err != nil {
 		return audited{}, err

@@ -120,8 +120,8 @@ func auditPolicy(ctx context.Context, file string, from policySource, named bool
 // auditFacts are what the policy says to an audit.
 func (t policyFile) auditFacts() audit.Facts {
 	f := audit.Facts{Labels: t.labels(), Refs: t.Publish.Refs, Solo: t.Approval.People == "solo",
-		Ungated: t.Project == "", // every policy names its project
-		Limits:  audit.Limits{Admins: t.Audit.Admins, Writers: t.Audit.Writers}}
+		Gate: t.Publish.Workflow, Ungated: t.Project == "", // every policy names its project
+		Limits: audit.Limits{Admins: t.Audit.Admins, Writers: t.Audit.Writers}}
 	for name, index := range t.Index {
 		f.Environments = append(f.Environments, cmp.Or(index.Environment, name))
 	}
