@@ -104,8 +104,8 @@ type Index struct {
 }
 
 // NewIndex checks an address. It refuses one that is not all https (or
-// loopback), one whose audience belongs to another index or to another service,
-// and a name or an audience that could be taken for another by its looks.
+// loopback), one that lies at several origins, one whose audience belongs to another
+// index or to another service, and a name or an audience that could be taken for another by its looks.
 func NewIndex(a Address) (*Index, error) {
 	var no rule.Refusals
 	parse := func(label, address string) *url.URL {
@@ -129,6 +129,9 @@ func NewIndex(a Address) (*Index, error) {
 	}
 	if a.Manage != "" {
 		parse("the owners' pages", a.Manage)
+	}
+	if len(no) == 0 {
+		no = append(no, a.together(x)...)
 	}
 	if !only(a.Name, lower+"-") || a.Patience <= 0 {
 		no = append(no, a.refuse(rule.IndexAddress, "a name in a-z, 0-9 and -, and a time to wait for the index",
@@ -175,6 +178,25 @@ func (a Address) pinned(origins []string) (no rule.Refusals) {
 		if theirs != nil && !slices.Contains(theirs, at) {
 			no = append(no, a.refuse(rule.IndexAudience,
 				"the audience "+a.Audience+" for "+strings.Join(theirs, " and ")+" alone", at))
+		}
+	}
+	return no
+}
+
+// together wants all of an index at one origin, where no audience says which belong
+// together: else one address could be pointed to who hides what the others have. Files
+// can lie elsewhere, for each is known by its digest, and so can the owners' pages,
+// which only people open.
+func (a Address) together(x *Index) (no rule.Refusals) {
+	if pins()[a.Audience] != nil {
+		return nil
+	}
+	for _, row := range []struct {
+		key string
+		at  *url.URL
+	}{{"simple", x.simple}, {"integrity", x.integrity}, {"yank", x.yank}} {
+		if row.at != nil && origin(row.at) != origin(x.upload) {
+			no = append(no, a.refuse(rule.IndexOrigin, row.key+": an address at "+origin(x.upload)+", where upload is", origin(row.at)))
 		}
 	}
 	return no

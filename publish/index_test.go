@@ -15,7 +15,7 @@ import (
 func TestAddresses(t *testing.T) {
 	pypi, local := publish.PyPI(), publish.Address{
 		Name: "local", Audience: "local", Patience: time.Second, Upload: "http://127.0.0.1:8080/legacy/",
-		Simple: "http://[::1]:8080/simple/", Integrity: "http://localhost:8080/integrity/",
+		Simple: "http://127.0.0.1:8080/simple/", Integrity: "http://127.0.0.1:8080/integrity/",
 	}
 	with := func(a publish.Address, change func(*publish.Address)) publish.Address {
 		change(&a)
@@ -30,6 +30,18 @@ func TestAddresses(t *testing.T) {
 		{"test.pypi.org", publish.TestPyPI(), nil},
 		{"an index on this machine", local, nil},
 		{"nothing", publish.Address{}, []rule.ID{rule.IndexAddress, rule.IndexAddress, rule.IndexAddress, rule.IndexAudience, rule.IndexAddress}},
+
+		{"an index at [::1]", with(local, func(a *publish.Address) {
+			a.Upload, a.Simple, a.Integrity = "http://[::1]:8080/", "http://[::1]:8080/simple", "http://[::1]:8080/integrity"
+		}), nil},
+		{"releases listed elsewhere", with(local, func(a *publish.Address) { a.Simple = "https://pypi.example/simple/" }), []rule.ID{rule.IndexOrigin}},
+		{"releases listed on another port", with(local, func(a *publish.Address) { a.Simple = "http://127.0.0.1:8081/simple/" }), []rule.ID{rule.IndexOrigin}},
+		{"all listed elsewhere", with(local, func(a *publish.Address) {
+			a.Simple, a.Integrity, a.Yank = "https://pypi.example/simple/", "https://pypi.example/integrity/", "https://pypi.example/api/"
+		}), []rule.ID{rule.IndexOrigin, rule.IndexOrigin, rule.IndexOrigin}},
+		{"files and owners elsewhere", with(local, func(a *publish.Address) {
+			a.Files, a.Manage = []string{"https://files.example"}, "https://console.example/widget/"
+		}), nil},
 
 		{"http beyond this machine", with(local, func(a *publish.Address) { a.Upload = "http://pypi.example/legacy/" }), []rule.ID{rule.IndexAddress}},
 		{"a host that only begins like this machine", with(local, func(a *publish.Address) { a.Simple = "http://127.0.0.1.example/simple/" }), []rule.ID{rule.IndexAddress}},

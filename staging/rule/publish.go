@@ -3,6 +3,7 @@ package rule
 // The rules that publish judges by.
 const (
 	IndexAddress     ID = "index-address"
+	IndexOrigin      ID = "index-origin"
 	IndexAudience    ID = "index-audience"
 	IndexAnswer      ID = "index-answer"
 	IndexElsewhere   ID = "index-elsewhere"
@@ -32,6 +33,11 @@ var publishStories = map[ID]string{
 	IndexAddress: "Tokens, files and answers go to and come from the addresses that the policy names for the " +
 		"index, and to no others. Each is https, or http on this machine alone, and holds no password, query or " +
 		"fragment. The addresses of pypi.org and test.pypi.org belong together and are not mixed with others.",
+	IndexOrigin: "Whoever answers for an index says which releases it has, and by that who decided on the last one. " +
+		"So uploads, the simple API, the integrity API and an API to yank by lie at one origin: the same scheme, host " +
+		"and port. One line of a policy that points the simple API elsewhere would hide every earlier release. Files " +
+		"can lie on other hosts, for each is known by its SHA-256, and so can the owners' pages. Correct the " +
+		"line; an index of several hosts can be put behind one by a proxy.",
 	IndexAudience: "An ID token is made out to one audience, and whoever it is shown to can use it there. So the " +
 		"audience is pinned: pypi for pypi.org, testpypi for test.pypi.org, another one for every other index, and " +
 		"none by which another service, such as Sigstore, believes the job. " +

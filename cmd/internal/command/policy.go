@@ -203,7 +203,7 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	if err := p.approval.Check(now); err != nil {
 		return err
 	}
-	if err := errors.Join(p.checkStore(), p.checkSource(), p.checkPublishers(), p.checkRehearsals(), p.checkAudit()); err != nil {
+	if err := errors.Join(p.checkStore(), p.checkSource(), p.checkPublishers(), p.checkOrigins(), p.checkRehearsals(), p.checkAudit()); err != nil {
 		return err
 	}
 	if _, err := p.booksBegin(); err != nil {
