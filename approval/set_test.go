@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,10 @@ func TestASetIsShownAsAMatrix(t *testing.T) {
 		ship(t, "widget-1.0.tar.gz", ""),
 	})
 	holes := got.holes()
+	told := slices.DeleteFunc(slices.Clone(got.Findings), func(f rule.Finding) bool { return f.Rule != rule.SetHole })
+	if len(told) != len(holes) || told[0].Where != "macosx_arm64" || told[0].What != "no wheel for cp39" {
+		t.Errorf("of the holes %v it is told %v", holes, told)
+	}
 	got.Findings = nil
 	want := Set{
 		Wheels: 8, Sdists: 1, Varied: []Variation{},

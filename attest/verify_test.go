@@ -234,6 +234,7 @@ func TestAPredicateThatLies(t *testing.T) {
 		"build type":     {"actions.github.io/buildtypes/workflow/v1", "example.org/build/v1", rule.PredicateBuildType},
 		"parameter":      {`"externalParameters":{`, `"externalParameters":{"inputs":{"flag":"x"},`, rule.PredicateParameter},
 		"predicate type": {"https://slsa.dev/provenance/v1", "https://slsa.dev/verification_summary/v1", rule.PredicateType},
+		"no predicate":   {`"runDetails":{`, `"runDetails":[],"ran":{`, rule.PredicateMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

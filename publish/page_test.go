@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/distgate/distgate/staging/dist"
+	"github.com/distgate/distgate/staging/rule"
 )
 
 // widget is a release whose files' digests are those of their names.
@@ -212,8 +214,9 @@ func TestAReleaseIsForOnePython(t *testing.T) {
 	} {
 		r := widget(t, "1.0", "widget-1.0-py3-none-any.whl", "widget-1.0.tar.gz")
 		r.files[0].python, r.files[1].python = test.wheel, test.sdist
-		if err := r.onePython(); (err == nil) != test.holds {
-			t.Errorf("%q and %q: got %v", test.wheel, test.sdist, err)
+		var no rule.Refusals
+		if errors.As(r.onePython(), &no); (len(no) == 0) != test.holds || !test.holds && no[0].Rule != rule.ReleasePython {
+			t.Errorf("%q and %q: got %v", test.wheel, test.sdist, no)
 		}
 	}
 }

@@ -30,6 +30,8 @@ type Artifact struct {
 	Created time.Time // the zero time is now
 	Expires time.Time // the zero time is 90 days later
 
+	Unnamed bool // the storage does not say what it is, which no upload of today brings about
+
 	// Overwrite takes away what the run has under that name, as
 	// upload-artifact's "overwrite: true" does.
 	Overwrite bool
@@ -181,6 +183,9 @@ func (g *GitHub) downloadArtifact(c call) (answer, error) {
 	kind, file := "application/zip", a.Name+".zip"
 	if a.File != "" {
 		kind, file = "application/octet-stream", a.File
+	}
+	if a.Unnamed {
+		kind, file = "application/octet-stream", ""
 	}
 	return g.sendTo(blob{
 		path:    fmt.Sprintf("/actions-results/%d/artifacts/%d", a.Run, a.ID),

@@ -32,6 +32,8 @@ func artifact(ts *testscript.TestScript, _ bool, args []string) {
 	case "zip":
 	case "raw":
 		a.File, a.Blob, a.Size = members[0].Name, strings.NewReader(members[0].Content), int64(len(members[0].Content))
+	case "unnamed":
+		a.Unnamed = true
 	case "null":
 		a.Digest = githubtest.NoDigest
 	case "lying":

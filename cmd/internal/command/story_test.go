@@ -141,7 +141,19 @@ func subvert(ts *testscript.TestScript, _ bool, args []string) {
 
 // forge FILE HOW: the file's bundle is replaced by one that must not count.
 func forge(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(inWorld(ts).Forge(ts.MkAbs(args[0]), world.Forgery(args[1])))
+	job := inWorld(ts).BuildJob("1.0")
+	switch args[1] {
+	case "other-tag": // one that the policy takes, of a version that the file is not of
+		other := inWorld(ts).BuildJob("9.0")
+		other.SHA, other.WorkflowSHA, other.JobWorkflowSHA = job.SHA, job.WorkflowSHA, job.JobWorkflowSHA
+		job = other
+	case "environment":
+		job.Environment = "pypi"
+	default:
+		ts.Check(inWorld(ts).Forge(ts.MkAbs(args[0]), world.Forgery(args[1])))
+		return
+	}
+	ts.Check(inWorld(ts).Attest(ts.MkAbs(args[0]), job, job))
 }
 
 // rename FILE NAME: the file and its bundle get another name.
