@@ -255,6 +255,10 @@ func failed(err error, statuses ...int) bool {
 	return false
 }
 
+// Missing tells whether GitHub answered that there is no such thing, or that the
+// token may not see it: it says the same of both.
+func Missing(err error) bool { return failed(err, http.StatusNotFound) }
+
 // limited is a rate limit.
 type limited struct {
 	text  string

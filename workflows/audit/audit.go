@@ -19,8 +19,8 @@
 // something could not be read, or was not understood, the verdict is
 // [CannotSee], with the permission that would show it. [DoesNotApply] says that
 // there is nothing for the rule to judge. A place that the policy waives is
-// [IsWaived] until the waiver ends, and broken again from then on. What no machine can check is a
-// [Question] for a person, and never holds.
+// [IsWaived] until the waiver ends, and broken again from then on. What no machine can
+// check is a [Question] for a person, and never holds.
 //
 // # What is read
 //
@@ -90,7 +90,7 @@ type Facts struct {
 	Files    Files
 	Settings workflows.Settings // the zero value: GitHub was not asked
 	Pins     map[Pin]workflows.Seen[bool]
-	Nested   map[string]workflows.Seen[[]string] // by "OWNER/NAME[/PATH]@COMMIT": what the action uses that is not pinned
+	Actions  map[string]workflows.Seen[Action] // by "OWNER/NAME[/PATH]@COMMIT": those of the release, and those that they use
 
 	Labels       []string // of runners that the policy lists, beside GitHub's own
 	Refs         []string // that may publish, as the policy has them
@@ -141,7 +141,8 @@ type Report struct {
 type judgement struct {
 	spots   []Spot
 	gaps    []Gap
-	applies bool // there was something to judge
+	asks    []Gap // what a person must look at, for no machine does
+	applies bool  // there was something to judge
 }
 
 func (j judgement) verdict() Verdict {
@@ -150,6 +151,8 @@ func (j judgement) verdict() Verdict {
 		return Broken
 	case len(j.gaps) > 0:
 		return CannotSee
+	case len(j.asks) > 0:
+		return Question
 	case !j.applies:
 		return DoesNotApply
 	}
@@ -164,7 +167,7 @@ func Judge(f Facts) Report {
 		if rule.judge != nil {
 			j := rule.judge(f)
 			a.Verdict = j.verdict()
-			a.Spots, a.Gaps = sorted(append(a.Spots, j.spots...)), append(a.Gaps, j.gaps...)
+			a.Spots, a.Gaps = sorted(append(a.Spots, j.spots...)), append(append(a.Gaps, j.gaps...), j.asks...)
 		}
 		r.Answers = append(r.Answers, a)
 	}

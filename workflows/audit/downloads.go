@@ -15,17 +15,21 @@ var mutableDownloads = Rule{
 	Looks: InWorkflow,
 	Fix: "Name a version, and check a digest: pip install NAME==VERSION (better --require-hashes -r FILE), or curl to a file " +
 		"and sha256sum --check before it runs.",
-	judge: steps(releaseGraph, func(s *step) (spots []Spot) {
-		for _, c := range s.commands() {
-			if c.isMutable() {
-				spots = append(spots, s.spotOf(c))
-			}
+	judge: steps(releaseGraph, (*step).downloads),
+}
+
+// downloads are the places where the step's script fetches something by a name that
+// moves.
+func (s *step) downloads() (spots []Spot) {
+	for _, c := range s.commands() {
+		if c.isMutable() {
+			spots = append(spots, s.spotOf(c))
 		}
-		if script := s.script(); script != nil && pipedToShell.MatchString(script.Value) {
-			spots = append(spots, s.spot("a download that goes straight into a shell"))
-		}
-		return spots
-	}),
+	}
+	if script := s.script(); script != nil && pipedToShell.MatchString(script.Value) {
+		spots = append(spots, s.spot("a download that goes straight into a shell"))
+	}
+	return spots
 }
 
 var (

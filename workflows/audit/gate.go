@@ -56,8 +56,8 @@ func (f Facts) LookAt(ctx context.Context, c *workflows.Client, d Demand, run At
 	if slices.Contains(d.Require, impostorCommit.ID) {
 		f.Pins = lookAtPins(ctx, c, f.Files.Pins())
 	}
-	if slices.Contains(d.Require, nestedUses.ID) {
-		f.Nested = lookInside(ctx, c.Content, f.Files)
+	if slices.Contains(d.Require, nestedUses.ID) || slices.Contains(d.Require, actionsFetchNothing.ID) {
+		f.Actions = lookInside(ctx, c.Content, f.Files)
 	}
 	return f, ctx.Err()
 }

@@ -33,7 +33,7 @@ func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string,
 		return f, files
 	}
 	f.Pins = lookAtPins(ctx, c, f.Files.Pins())
-	f.Nested = lookInside(ctx, c.Content, f.Files)
+	f.Actions = lookInside(ctx, c.Content, f.Files)
 	return f, ctx.Err()
 }
 
@@ -142,22 +142,31 @@ const maxPins = 200
 // lookAtPins asks of each pinned commit whether it is in its repository's
 // history.
 func lookAtPins(ctx context.Context, c *workflows.Client, pins []Pin) map[Pin]workflows.Seen[bool] {
-	known := map[Pin]workflows.Seen[bool]{}
+	known := each(pins[:min(len(pins), maxPins)], func(pin Pin) (bool, error) {
+		return c.Pinned(ctx, pin.Repository, pin.Commit, strings.TrimSpace(pin.Version))
+	})
+	for _, pin := range pins[len(known):] {
+		known[pin] = workflows.Seen[bool]{Gap: fmt.Sprintf("at most %d pins are asked about", maxPins)}
+	}
+	return known
+}
+
+// each asks for several things of other repositories, a few at the same time.
+func each[K comparable, V any](all []K, ask func(K) (V, error)) map[K]workflows.Seen[V] {
+	known := map[K]workflows.Seen[V]{}
 	var mu sync.Mutex
-	var all sync.WaitGroup
+	var work sync.WaitGroup
 	free := make(chan struct{}, 4)
-	for _, pin := range pins[:min(len(pins), maxPins)] {
-		all.Go(func() {
+	for _, k := range all {
+		work.Go(func() {
 			free <- struct{}{}
 			defer func() { <-free }()
-			seen := workflows.See("contents: read", func() (bool, error) {
-				return c.Pinned(ctx, pin.Repository, pin.Commit, strings.TrimSpace(pin.Version))
-			})
+			seen := workflows.See("contents: read", func() (V, error) { return ask(k) })
 			mu.Lock()
 			defer mu.Unlock()
-			known[pin] = seen
+			known[k] = seen
 		})
 	}
-	all.Wait()
+	work.Wait()
 	return known
 }

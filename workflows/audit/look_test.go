@@ -95,7 +95,8 @@ func TestLockedRepositoryHolds(t *testing.T) {
 	g := serve(t)
 	locked(g)
 	for _, a := range lookAt(t, g, rights).Answers {
-		if a.Rule.judge != nil && a.Verdict != Holds && a.Verdict != DoesNotApply {
+		asked := a.Rule.ID == actionsFetchNothing.ID && a.Verdict == Question // what a program fetches
+		if a.Rule.judge != nil && a.Verdict != Holds && a.Verdict != DoesNotApply && !asked {
 			t.Errorf("%s: %s %v %v", a.Rule.ID, a.Verdict, a.Spots, a.Gaps)
 		}
 	}

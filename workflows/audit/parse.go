@@ -19,6 +19,7 @@ type file struct {
 	own     string // in its repository
 	lines   []string
 	ast     *actionlint.Workflow // nil: it is an action, or was not read
+	runs    string               // of an action: "composite", or what runs its program, "node24"
 	jobs    []*job               // by their place; an action's steps are one without an id
 	texts   []text               // of the workflow itself
 	env     []text               // among them those of its variables
@@ -28,6 +29,14 @@ type file struct {
 	elsewhere bool   // it is of another repository than the one whose settings are judged
 	origin    origin // zero: the tree that is read
 	unread    []Gap  // what it calls of other repositories, and nobody read
+}
+
+// steps are those of all jobs.
+func (f *file) steps() (all []*step) {
+	for _, j := range f.jobs {
+		all = append(all, j.steps...)
+	}
+	return all
 }
 
 // job is a job with its steps.
@@ -279,8 +288,10 @@ func parseAction(at string, raw []byte) *file {
 		j.steps = append(j.steps, &step{Step: ast, job: j})
 		j.texts = append(j.texts, textsOf(f, ast)...)
 	}
+	f.runs = strings.ToLower(a.Runs.Using)
 	if image := a.Runs.Image.String; image != nil && strings.HasPrefix(image.Value, "docker://") {
 		j.steps = append(j.steps, &step{job: j, Step: &actionlint.Step{Exec: &actionlint.ExecAction{Uses: image}}})
+		f.runs = "a container image"
 	}
 	f.jobs = []*job{j}
 	return f

@@ -28,14 +28,6 @@ var questions = []Rule{
 		Fix:   "Ask each of them for a security key or a passkey, on GitHub and on the index, and to remove codes and text messages.",
 	},
 	{
-		ID:    "actions-fetch-nothing",
-		Title: "the actions in use do not fetch \"the latest\" of something themselves",
-		Why: "A pinned action can still download its tool anew each time. Astral looked for this by hand: neither GitHub nor other " +
-			"tools find it well.",
-		Looks: WithPeople,
-		Fix:   "Read what each pinned action runs, or use one that carries its tool; ask its maintainers for a digest.",
-	},
-	{
 		ID:    "automation-has-own-account",
 		Title: "privileged automation has an App of its own, and no person's token",
 		Why: "A person's token in a secret is that person, everywhere. tj-actions and Trivy were both entered by the token of a bot " +

@@ -3,13 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
-	"path"
 	"regexp"
-	"slices"
-	"strings"
-	"sync"
-
-	"github.com/distgate/distgate/workflows"
 )
 
 // Content gives a file of any repository at a commit, as [workflows.Client.Content]
@@ -121,101 +115,4 @@ func (f *file) borrowed() (gaps []Gap) {
 		}
 	}
 	return gaps
-}
-
-var nestedUses = Rule{
-	ID:    "nested-uses",
-	Title: "what a pinned action uses is pinned, too",
-	Why: "The pin of an action holds its own files, and not the actions that those use by a tag. The tag of reviewdog's action, " +
-		"which tj-actions used, was moved first (2025): who had pinned tj-actions ran the thief's code all the same.",
-	Looks: InAction,
-	Fix:   "Take a version of the action that pins what it uses, or use something else; ask its maintainers to pin.",
-	judge: func(f Facts) judgement {
-		_, gaps := f.seen(releaseGraph)
-		j := judgement{gaps: gaps}
-		for _, n := range f.Files.nested() {
-			j.applies = true
-			known := f.Nested[n.spot.Got]
-			if !known.Known() {
-				j.gaps = append(j.gaps, unseen(n.spot.Got, known.Gap, known.Needs))
-			}
-			for _, inner := range known.Value {
-				spot := n.spot
-				spot.Got += " uses " + inner
-				j.spots = append(j.spots, spot)
-			}
-		}
-		return j
-	},
-}
-
-// nested are the places where the release graph uses a pinned action of another
-// repository.
-func (f Files) nested() (all []use) {
-	for _, file := range f.all {
-		for _, j := range file.jobs {
-			for _, s := range j.steps {
-				if file.release && s.uses() != "" {
-					all = file.use(all, s.uses(), s.spot(s.uses()))
-				}
-			}
-		}
-	}
-	return all
-}
-
-// lookInside reads each pinned action of the release graph, for what it uses
-// itself that is not pinned.
-func lookInside(ctx context.Context, content Content, f Files) map[string]workflows.Seen[[]string] {
-	var all []string
-	for _, n := range f.nested() {
-		if !slices.Contains(all, n.spot.Got) {
-			all = append(all, n.spot.Got)
-		}
-	}
-	known := map[string]workflows.Seen[[]string]{}
-	var mu sync.Mutex
-	var work sync.WaitGroup
-	free := make(chan struct{}, 4)
-	for _, uses := range all[:min(len(all), maxReached)] {
-		work.Go(func() {
-			free <- struct{}{}
-			defer func() { <-free }()
-			seen := workflows.See("contents: read", func() ([]string, error) { return inside(ctx, content, uses) })
-			mu.Lock()
-			defer mu.Unlock()
-			known[uses] = seen
-		})
-	}
-	work.Wait()
-	return known
-}
-
-// inside are what an action at a commit uses that is not pinned.
-func inside(ctx context.Context, content Content, uses string) (names []string, err error) {
-	name, commit, _ := strings.Cut(uses, "@")
-	parts := append(strings.SplitN(name, "/", 3), "")
-	repository := parts[0] + "/" + parts[1]
-	var raw []byte
-	for _, file := range []string{"action.yml", "action.yaml"} {
-		if raw, err = content(ctx, repository, path.Join(parts[2], file), commit); err == nil {
-			break
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	f := parseAction(name, raw)
-	if len(f.gaps) > 0 {
-		return nil, fmt.Errorf("%s", f.gaps[0].What)
-	}
-	for _, j := range f.jobs {
-		for _, s := range j.steps {
-			image := strings.HasPrefix(s.uses(), "docker://")
-			if s.uses() != "" && (unpinned(s.uses()) || image && !digestForm.MatchString(s.uses())) {
-				names = append(names, s.uses())
-			}
-		}
-	}
-	return names, nil
 }

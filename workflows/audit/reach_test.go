@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/distgate/distgate/staging/rule"
-	"github.com/distgate/distgate/workflows"
 )
 
 const other = "89abcdef0123456789abcdef0123456789abcdef"
@@ -130,39 +129,6 @@ func TestReachEnds(t *testing.T) {
 		if err := files.reach(t.Context(), content); err != nil || len(files.all) > maxReached+1 {
 			t.Errorf("%d files, %v", len(files.all), err)
 		}
-	}
-}
-
-// A pin holds the action, and not what that uses.
-func TestNestedUses(t *testing.T) {
-	for name, c := range map[string]struct {
-		action  string
-		verdict Verdict
-	}{
-		"a program":               {"runs: {using: node24, main: index.js}\n", Holds},
-		"pinned within":           {"runs:\n  using: composite\n  steps:\n    - uses: acme/inner@" + other + "\n", Holds},
-		"a tag within":            {"runs:\n  using: composite\n  steps:\n    - uses: acme/inner@v1\n", Broken},
-		"an image with a tag":     {"runs: {using: docker, image: \"docker://python:3\"}\n", Broken},
-		"an image with a digest":  {"runs: {using: docker, image: \"docker://python@sha256:" + strings.Repeat("0", 64) + "\"}\n", Holds},
-		"a Dockerfile of its own": {"runs: {using: docker, image: Dockerfile}\n", Holds},
-		"not understood":          {"runs: [", CannotSee},
-		"not there":               {"", CannotSee},
-	} {
-		t.Run(name, func(t *testing.T) {
-			files := read(t, tree{releaseYML: inRelease(stepsOf("- uses: acme/outer/sub@" + commit))}, releaseYML)
-			content := elsewhere(map[string]string{"acme/outer/sub/action.yaml@" + commit: c.action})
-			if c.action == "" {
-				content = elsewhere(nil)
-			}
-			facts := Facts{Files: files, Nested: lookInside(t.Context(), content, files)}
-			if a := answer(Judge(facts), "nested-uses"); a.Verdict != c.verdict {
-				t.Errorf("want %s, got %s %v %v", c.verdict, a.Verdict, a.Spots, a.Gaps)
-			}
-		})
-	}
-	none := Facts{Files: read(t, tree{releaseYML: inRelease(stepsOf("- uses: acme/outer@" + commit))}, releaseYML), Nested: map[string]workflows.Seen[[]string]{}}
-	if a := answer(Judge(none), "nested-uses"); a.Verdict != CannotSee {
-		t.Errorf("what nobody asked is %s", a.Verdict)
 	}
 }
 

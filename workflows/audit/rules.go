@@ -15,7 +15,7 @@ func Rules() []Rule {
 	return slices.Concat(
 		[]Rule{attestBesideCode, publishDoesMore, trustedPublishing, publishEnvironment, idTokenElsewhere, pastTheGate},
 		[]Rule{dangerousTriggers, templateInjection, insecureCommands},
-		[]Rule{unpinnedUses, impostorCommit, unpinnedImages, nestedUses},
+		[]Rule{unpinnedUses, impostorCommit, unpinnedImages, nestedUses, actionsFetchNothing},
 		[]Rule{excessivePermissions, persistedCredentials, secretsOutsideEnv, secretsInherit, overprovisionedSecrets},
 		[]Rule{selfHostedRunner, releaseCaches, foreignArtifacts, mutableDownloads, mutableInputs},
 		environmentRules, actionsRules, refRules, accessRules, dependencyRules,
@@ -121,7 +121,7 @@ func unseen(what, why, needs string) Gap {
 
 // both is what two judgements say together.
 func both(a, b judgement) judgement {
-	return judgement{spots: append(a.spots, b.spots...), gaps: append(a.gaps, b.gaps...), applies: a.applies || b.applies}
+	return judgement{spots: append(a.spots, b.spots...), gaps: append(a.gaps, b.gaps...), asks: append(a.asks, b.asks...), applies: a.applies || b.applies}
 }
 
 // found is a spot of a setting if it is not as it must be.

@@ -129,11 +129,11 @@ func (p printer) answer(a audit.Answer, required bool) {
 	if required {
 		want += " (required)"
 	}
+	ask := "wanted"
 	if a.Verdict == audit.Question {
-		p.field("is it so?", want)
-		return
+		ask = "is it so?"
 	}
-	p.field("wanted", want)
+	p.field(ask, want)
 	for i, spot := range a.Spots {
 		if i == maxPlaces {
 			p.field("at", fmt.Sprintf("%d places more; --format json has all", len(a.Spots)-i))
@@ -141,7 +141,11 @@ func (p printer) answer(a audit.Answer, required bool) {
 		}
 		p.field("at", spot.Place()+"  "+spot.Got)
 	}
-	for _, gap := range a.Gaps[:min(len(a.Gaps), maxPlaces)] {
+	for i, gap := range a.Gaps {
+		if i == maxPlaces {
+			p.field("unseen", fmt.Sprintf("%d things more; --format json has all", len(a.Gaps)-i))
+			break
+		}
 		p.field("unseen", gap.Text())
 	}
 	for _, w := range a.Waived {

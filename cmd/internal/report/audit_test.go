@@ -65,6 +65,8 @@ func hostileAudit() Audit {
 			a.Verdict, a.Spots = audit.Broken, slices.Repeat([]audit.Spot{{File: evil, Line: 3, Got: evil}}, maxSpots+7)
 		case "dangerous-triggers":
 			a.Verdict, a.Gaps = audit.CannotSee, []audit.Gap{{File: evil, What: evil, Needs: evil}}
+		case "actions-fetch-nothing":
+			a.Verdict, a.Gaps = audit.Question, []audit.Gap{{What: evil}}
 		case "few-admins":
 			a.Verdict, a.Waived = audit.IsWaived, []audit.Waived{{Spot: audit.Spot{Setting: evil, Got: evil}, Reason: evil, Until: audit.Day{Year: 2027, Month: 1, Date: 1}}}
 		}
