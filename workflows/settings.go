@@ -146,23 +146,24 @@ type App struct {
 // some thirty calls. What one token may not see is a gap and no error: an error
 // is that the repository itself cannot be seen.
 func (c *Client) Settings(ctx context.Context, repository string) (Settings, error) {
-	r, err := c.Repository(ctx, repository)
-	if err != nil {
-		return Settings{}, err
-	}
-	at, err := pathOf(r.Name)
+	at, err := pathOf(repository)
 	if err != nil {
 		return Settings{}, err
 	}
 	said, err := get[struct {
-		Owner       struct{ Login, Type string }
-		Permissions struct{ Admin bool }
-	}](ctx, c, question{path: at, needs: "metadata: read", about: r.Name})
+		FullName      string `json:"full_name"`
+		DefaultBranch string `json:"default_branch"`
+		Owner         struct{ Login, Type string }
+		Permissions   struct{ Admin bool }
+	}](ctx, c, question{path: at, needs: "metadata: read", about: repository})
 	if err != nil {
 		return Settings{}, err
 	}
-	s := Settings{Repository: r.Name, Branch: r.DefaultBranch, Administered: said.Permissions.Admin}
-	a := &asking{c: c, ctx: ctx, at: at, about: r.Name, free: make(chan struct{}, parallel)}
+	if at, err = pathOf(said.FullName); err != nil || said.DefaultBranch == "" {
+		return Settings{}, fmt.Errorf("GitHub, %s: want a name and a default branch, got %.100q and %.100q", at, said.FullName, said.DefaultBranch)
+	}
+	s := Settings{Repository: said.FullName, Branch: said.DefaultBranch, Administered: said.Permissions.Admin}
+	a := &asking{c: c, ctx: ctx, at: at, about: said.FullName, free: make(chan struct{}, parallel)}
 	s.askRepository(a)
 	if said.Owner.Type == "Organization" {
 		s.askOrganisation(a, said.Owner.Login)

@@ -7,16 +7,37 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 // Tree is the files of a repository at one commit. Their names come in one call,
-// and each file in one more when it is read.
+// and each file in one more when it is first read.
 type Tree struct {
 	c      *Client
-	at     string // the commit
-	of     string // "owner/name"
-	files  map[string]bool
+	at     string              // the commit
+	of     string              // "owner/name"
+	files  map[string]string   // blobs by path
 	folder map[string][]string // names of files by folder
+	known  *blobs
+}
+
+// blobs are files that were read, by their names in git.
+type blobs struct {
+	mu  sync.Mutex
+	raw map[string][]byte
+}
+
+func (b *blobs) get(name string) ([]byte, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	raw, ok := b.raw[name]
+	return raw, ok
+}
+
+func (b *blobs) put(name string, raw []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.raw[name] = raw
 }
 
 // maxTree is how many files a repository may have that is read.
@@ -35,7 +56,7 @@ func (c *Client) Tree(ctx context.Context, repository, commit string) (*Tree, er
 	q := question{path: at + "/git/trees/" + commit, query: map[string][]string{"recursive": {"1"}}, needs: "contents: read", about: repository}
 	said, err := get[struct {
 		Tree []struct {
-			Path, Mode, Type string
+			Path, Mode, Type, SHA string
 		}
 		Truncated *bool
 	}](ctx, c, q)
@@ -45,14 +66,25 @@ func (c *Client) Tree(ctx context.Context, repository, commit string) (*Tree, er
 	if said.Truncated == nil || *said.Truncated || len(said.Tree) > maxTree {
 		return nil, fmt.Errorf("GitHub, %s: want all files, at most %d; got a part of them", q.path, maxTree)
 	}
-	t := &Tree{c: c, at: commit, of: repository, files: map[string]bool{}, folder: map[string][]string{}}
+	t := &Tree{c: c, at: commit, of: repository, files: map[string]string{}, folder: map[string][]string{},
+		known: &blobs{raw: map[string][]byte{}}}
 	for _, f := range said.Tree {
 		if f.Type == "blob" {
-			t.files[f.Path] = true
+			t.files[f.Path] = f.SHA
 			t.folder[path.Dir(f.Path)] = append(t.folder[path.Dir(f.Path)], path.Base(f.Path))
 		}
 	}
 	return t, nil
+}
+
+// Beside is the tree where a file is not read again that the other, of the same
+// repository, has read, and that is the same there.
+func (t *Tree) Beside(other *Tree) *Tree {
+	beside := *t
+	if strings.EqualFold(t.of, other.of) {
+		beside.known = other.known
+	}
+	return &beside
 }
 
 // List gives the names of the files in a folder, none if there is no such folder.
@@ -62,10 +94,17 @@ func (t *Tree) List(_ context.Context, dir string) ([]string, error) {
 
 // Read gives a file, or [fs.ErrNotExist].
 func (t *Tree) Read(ctx context.Context, at string) ([]byte, error) {
-	if !t.files[at] {
+	blob, ok := t.files[at]
+	if !ok {
 		return nil, fs.ErrNotExist
 	}
+	if raw, ok := t.known.get(blob); ok && blob != "" {
+		return raw, nil
+	}
 	raw, err := t.c.Content(ctx, t.of, at, t.at)
+	if err == nil {
+		t.known.put(blob, raw)
+	}
 	if failed(err, http.StatusNotFound) {
 		return nil, fmt.Errorf("%s of %s: it is in the list and cannot be read (%w)", at, t.of, err)
 	}
@@ -73,7 +112,10 @@ func (t *Tree) Read(ctx context.Context, at string) ([]byte, error) {
 }
 
 // Branch is a branch and the commit that it is at.
-type Branch struct{ Name, Head string }
+type Branch struct {
+	Name, Head string
+	Protected  bool // by a ruleset, or in the old way
+}
 
 // Branches lists the branches of a repository, all of them.
 func (c *Client) Branches(ctx context.Context, repository string) (all []Branch, err error) {
@@ -83,11 +125,12 @@ func (c *Client) Branches(ctx context.Context, repository string) (all []Branch,
 	}
 	a := &asking{c: c, ctx: ctx, at: at, about: repository}
 	said, err := everything[struct {
-		Name   string
-		Commit struct{ SHA string }
+		Name      string
+		Commit    struct{ SHA string }
+		Protected bool
 	}](a, at+"/branches", "", "contents: read", nil)
 	for _, b := range said {
-		all = append(all, Branch{Name: b.Name, Head: b.Commit.SHA})
+		all = append(all, Branch{Name: b.Name, Head: b.Commit.SHA, Protected: b.Protected})
 	}
 	return all, err
 }

@@ -27,10 +27,12 @@
 // The workflow files of a repository, and the whole graph that its release runs:
 // called workflows and composite actions of the same repository, also as
 // "$/path"; and where GitHub is asked, called workflows of other repositories, at
-// the commit that they are pinned to, whoever calls them. They are parsed by
-// actionlint's library. Some rules judge every file; those about building and publishing judge the release graph, which
-// begins at the workflows that the policy names, or else at those that attest,
-// publish, or may ask for an ID token.
+// the commit that they are pinned to, whoever calls them, the files of branches that
+// release or are protected, and of the actions that the release runs what they use and
+// fetch. They are parsed by actionlint's library. Some rules judge every file; those
+// about building and publishing judge the release graph, which begins at the workflows
+// that the policy names, or else at those that attest, publish, or may ask for an ID
+// token.
 //
 // General linting is the work of zizmor and actionlint. Rules that are theirs
 // too have their names, see [Rule].

@@ -21,10 +21,11 @@ func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string,
 	if err != nil {
 		return f, err
 	}
+	content := asked(c.Content)
 	var settings, files error
 	var both sync.WaitGroup
 	both.Go(func() { f.Settings, settings = c.Settings(ctx, r.Name) })
-	both.Go(func() { f.Files, files = readBranches(ctx, c, r, f.Refs, release) })
+	both.Go(func() { f.Files, files = readBranches(ctx, c, content, r, f.Refs, release) })
 	both.Wait()
 	if settings != nil {
 		return f, settings
@@ -33,63 +34,122 @@ func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string,
 		return f, files
 	}
 	f.Pins = lookAtPins(ctx, c, f.Files.Pins())
-	f.Actions = lookInside(ctx, c.Content, f.Files)
+	f.Actions = lookInside(ctx, content, f.Files)
 	return f, ctx.Err()
 }
 
-// maxBranches is how many branches are read: each costs some calls.
-const maxBranches = 10
+// maxBranches is how many branches are read beside the default one: each costs a
+// call, and one for each workflow that is not the same.
+const maxBranches = 20
 
-// readBranches reads the workflows of the default branch, and what differs from
-// them on other branches from which the policy lets jobs publish.
-func readBranches(ctx context.Context, c *workflows.Client, r workflows.Repository, refs []string, release Release) (Files, error) {
-	files, err := readAt(ctx, c, r.Name, r.Head, release)
+// branches reads the workflows of one repository's branches.
+type branches struct {
+	c       *workflows.Client
+	content Content
+	release Release
+	first   *workflows.Tree // of the default branch
+}
+
+// readBranches reads the workflows of the default branch, and what differs from them
+// on other branches: those from which the policy lets jobs publish, and those that
+// are protected, where no rule is about the release but about what may run.
+func readBranches(ctx context.Context, c *workflows.Client, content Content, r workflows.Repository, refs []string, release Release) (Files, error) {
+	tree, err := c.Tree(ctx, r.Name, r.Head)
 	if err != nil {
 		return Files{}, err
 	}
-	branches, err := c.Branches(ctx, r.Name)
+	b := branches{c, content, release, tree}
+	files, err := readTree(ctx, tree, content, release)
+	if err != nil {
+		return Files{}, err
+	}
+	all, err := c.Branches(ctx, r.Name)
 	if err != nil {
 		files.gaps = append(files.gaps, Gap{What: "the branches: " + err.Error(), Needs: "contents: read"})
 		return files, nil
 	}
-	read := 0
-	for _, b := range branches {
+	releasing, guarded := others(all, r, refs)
+	read := slices.Concat(releasing, guarded)
+	for i, branch := range read {
+		gaps := &files.gaps
+		if i >= len(releasing) {
+			gaps = &files.beside
+		}
+		if i == maxBranches {
+			*gaps = append(*gaps, Gap{What: fmt.Sprintf("%d branches beside the default one release or are protected: "+
+				"%d are read, and %s is not", len(read), maxBranches, branch.Name)})
+			break
+		}
+		other, err := b.read(ctx, r.Name, branch, i < len(releasing))
+		if err != nil {
+			*gaps = append(*gaps, Gap{What: "branch " + branch.Name + ": " + err.Error(), Needs: "contents: read"})
+			continue
+		}
+		*gaps = append(*gaps, files.add(other, "on "+branch.Name)...)
+	}
+	return files, ctx.Err()
+}
+
+// others are the branches beside the default one that release, and those that are
+// protected. Of several protected ones at one commit the first stands for all.
+func others(all []workflows.Branch, r workflows.Repository, refs []string) (releasing, guarded []workflows.Branch) {
+	known := []string{r.Head}
+	for _, b := range all {
 		releases := func(ref string) bool {
 			ok, err := path.Match(ref, "refs/heads/"+b.Name)
 			return err == nil && ok
 		}
-		if b.Name == r.DefaultBranch || !slices.ContainsFunc(refs, releases) {
-			continue
+		switch {
+		case b.Name == r.DefaultBranch:
+		case slices.ContainsFunc(refs, releases):
+			releasing = append(releasing, b)
+		case b.Protected && !slices.Contains(known, b.Head):
+			known, guarded = append(known, b.Head), append(guarded, b)
 		}
-		if read++; read > maxBranches {
-			files.gaps = append(files.gaps, Gap{What: fmt.Sprintf("more than %d branches release; branch %s was not read", maxBranches, b.Name)})
-			continue
-		}
-		other, err := readAt(ctx, c, r.Name, b.Head, release)
-		if err != nil {
-			files.gaps = append(files.gaps, Gap{What: "branch " + b.Name + ": " + err.Error(), Needs: "contents: read"})
-			continue
-		}
-		files.add(other, "on "+b.Name)
 	}
-	return files, nil
+	return releasing, guarded
 }
 
-func readAt(ctx context.Context, c *workflows.Client, repository, commit string, release Release) (Files, error) {
-	tree, err := c.Tree(ctx, repository, commit)
+// read reads the workflows of a branch. One that does not release need not have any,
+// and is no part of the release.
+func (b branches) read(ctx context.Context, repository string, branch workflows.Branch, releases bool) (Files, error) {
+	tree, err := b.c.Tree(ctx, repository, branch.Head)
 	if err != nil {
 		return Files{}, err
 	}
-	files, err := Read(ctx, tree, release)
-	if err == nil {
-		err = files.reach(ctx, c.Content)
+	tree = tree.Beside(b.first)
+	if releases {
+		return readTree(ctx, tree, b.content, b.release)
+	}
+	files, err := readTree(ctx, tree, b.content, Release{})
+	if len(files.all) == 0 {
+		files.gaps = nil
+	}
+	for _, file := range files.all {
+		file.release = false
 	}
 	return files, err
 }
 
+func readTree(ctx context.Context, tree Tree, content Content, release Release) (Files, error) {
+	files, err := Read(ctx, tree, release)
+	if err == nil {
+		err = files.reach(ctx, content)
+	}
+	return files, err
+}
+
+func readAt(ctx context.Context, c *workflows.Client, content Content, repository, commit string, release Release) (Files, error) {
+	tree, err := c.Tree(ctx, repository, commit)
+	if err != nil {
+		return Files{}, err
+	}
+	return readTree(ctx, tree, content, release)
+}
+
 // add takes in the files of another commit that are not the same already, as
-// "on BRANCH" or "of OWNER/NAME at COMMIT".
-func (f *Files) add(other Files, where string) {
+// "on BRANCH" or "of OWNER/NAME at COMMIT", and tells what of the whole was not seen.
+func (f *Files) add(other Files, where string) (gaps []Gap) {
 	for _, file := range other.all {
 		if f.covered(file) {
 			continue
@@ -105,8 +165,9 @@ func (f *Files) add(other Files, where string) {
 	}
 	for _, gap := range other.gaps {
 		gap.What = where + ": " + gap.What
-		f.gaps = append(f.gaps, gap)
+		gaps = append(gaps, gap)
 	}
+	return gaps
 }
 
 // covered tells whether a file of another commit is among the files already.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -37,14 +38,19 @@ func serveWith(t *testing.T, answer func(*githubtest.GitHub, http.ResponseWriter
 	return g
 }
 
+// action is an action on GitHub, as it is used.
+func action(g *githubtest.GitHub, repository, text string) string {
+	c := g.PutCommit(githubtest.Commit{Repository: repository, Message: "v4", Files: []githubtest.File{{Path: "action.yml", Content: text}}})
+	g.PutBranch(githubtest.Branch{Repository: repository, Name: "main", SHA: c.SHA})
+	return repository + "@" + c.SHA
+}
+
 // locked is a repository that keeps every practice that a machine can see.
 func locked(g *githubtest.GitHub) githubtest.Settings {
-	action := g.PutCommit(githubtest.Commit{Repository: "actions/attest", Message: "v4",
-		Files: []githubtest.File{{Path: "action.yml", Content: "runs: {using: node24, main: index.js}\n"}}})
-	g.PutBranch(githubtest.Branch{Repository: "actions/attest", Name: "main", SHA: action.SHA})
+	attest := action(g, "actions/attest", "runs: {using: node24, main: index.js}\n")
 	g.PutRepository(githubtest.Repository{Name: releases, ImmutableReleases: true})
 	push(g, "main", "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    permissions: {id-token: write}\n    environment: pypi\n"+
-		stepsOf("- uses: actions/attest@"+action.SHA, "- run: distgate publish 1.0"))
+		stepsOf("- uses: "+attest, "- run: distgate publish 1.0"))
 	g.PutEnvironment(githubtest.Environment{Repository: releases, Name: "pypi", Reviewers: []string{"alice"}, PreventSelfReview: true,
 		AdminBypass: githubtest.BypassForbidden, Policies: []githubtest.BranchPolicy{{Name: "main"}}})
 	g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "branches", Include: []string{"~ALL"}, Rules: []githubtest.Rule{
@@ -197,6 +203,47 @@ func environment(change func(*githubtest.Environment)) func(*githubtest.GitHub, 
 			AdminBypass: githubtest.BypassForbidden, Policies: []githubtest.BranchPolicy{{Name: "main"}}}
 		change(&e)
 		g.PutEnvironment(e)
+	}
+}
+
+// Whatever may run on a branch that somebody protects is judged, though the policy lets
+// nothing publish from there; what is about the release is not asked of it.
+func TestProtectedBranches(t *testing.T) {
+	uploads := "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n" + stepsOf("- uses: actions/cache@"+commit, "- run: twine upload dist/*")
+	many := func(g *githubtest.GitHub) {
+		for i := range maxBranches + 1 {
+			push(g, fmt.Sprintf("b%d", i), fmt.Sprintf("%s#%d\n", "on: push\npermissions: {}\njobs: {}\n", i))
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*githubtest.GitHub)
+		past   Verdict // publish-past-the-gate
+		caches Verdict // cache-poisoning
+	}{
+		"one that uploads": {func(g *githubtest.GitHub) { push(g, "dev", uploads) }, Broken, Holds},
+		"one that is not protected": {func(g *githubtest.GitHub) {
+			push(g, "dev", uploads)
+			g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "branches", Include: []string{"refs/heads/main"}, Rules: []githubtest.Rule{{Type: "deletion"}}})
+		}, Holds, Holds},
+		"one without workflows": {func(g *githubtest.GitHub) {
+			c := g.PutCommit(githubtest.Commit{Repository: releases, Message: "pages", Files: []githubtest.File{{Path: "index.html", Content: "<p>"}}})
+			g.PutBranch(githubtest.Branch{Repository: releases, Name: "gh-pages", SHA: c.SHA})
+		}, Holds, Holds},
+		"one that releases, and uploads": {func(g *githubtest.GitHub) { push(g, "maintenance/1.0", uploads) }, Broken, Broken},
+		"one that is not understood":     {func(g *githubtest.GitHub) { push(g, "dev", "on: [") }, CannotSee, Holds},
+		"too many":                       {many, CannotSee, Holds},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := serve(t)
+			locked(g)
+			c.change(g)
+			r := lookAt(t, g, rights)
+			past, caches := answer(r, pastTheGate.ID), answer(r, releaseCaches.ID)
+			if past.Verdict != c.past || caches.Verdict != c.caches {
+				t.Errorf("want %s and %s, got %s %v %v and %s %v %v", c.past, c.caches,
+					past.Verdict, past.Spots, past.Gaps, caches.Verdict, caches.Spots, caches.Gaps)
+			}
+		})
 	}
 }
 

@@ -4,11 +4,28 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"sync"
 )
 
 // Content gives a file of any repository at a commit, as [workflows.Client.Content]
 // does.
 type Content func(ctx context.Context, repository, path, commit string) ([]byte, error)
+
+// asked is the content that is asked for once, whatever comes of it.
+func asked(content Content) Content {
+	type answer struct {
+		once sync.Once
+		raw  []byte
+		err  error
+	}
+	var answers sync.Map
+	return func(ctx context.Context, repository, path, commit string) ([]byte, error) {
+		kept, _ := answers.LoadOrStore([3]string{repository, path, commit}, new(answer))
+		a := kept.(*answer)
+		a.once.Do(func() { a.raw, a.err = content(ctx, repository, path, commit) })
+		return a.raw, a.err
+	}
+}
 
 // origin is another repository than the one that is read, at a commit.
 type origin struct{ repository, commit string }

@@ -44,6 +44,7 @@ type Files struct {
 	byKey map[string]*file
 	gaps  []Gap // of the whole
 
+	beside  []Gap // of what is not of the release
 	updates updates
 }
 

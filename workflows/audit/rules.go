@@ -37,6 +37,9 @@ func (f Facts) seen(in scope) (files []*file, gaps []Gap) {
 		return nil, []Gap{{What: "the workflows were not read", Needs: "contents: read"}}
 	}
 	gaps = slices.Clone(f.Files.gaps)
+	if in == everyFile {
+		gaps = append(gaps, f.Files.beside...)
+	}
 	for _, file := range f.Files.all {
 		if in == everyFile || file.release {
 			files, gaps = append(files, file), append(gaps, file.unread...)
