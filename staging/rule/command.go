@@ -5,6 +5,7 @@ const (
 	PolicyKey     ID = "policy-key"
 	PolicyValue   ID = "policy-value"
 	PolicyBranch  ID = "policy-branch"
+	PolicyRun     ID = "policy-run"
 	FileUnknown   ID = "file-unknown"
 	FileThere     ID = "file-there"
 	RunMissing    ID = "run-missing"
@@ -22,6 +23,12 @@ has a default that lets more through, so the release is not looked at before thi
 	PolicyBranch: `What a vote and an upload are judged by is the policy on the default branch of the release
 repository, where a change of it is reviewed. Another one, in somebody's folder or from another branch, could
 name other people or a lower number of them. Bring it to the branch, or take the branch's, and stage again.`,
+	PolicyRun: `The provenance that an index keeps names the commit of the run that published, and the policy at
+that commit is what a later change of people is held against. So it must be the policy that people voted under: the
+one that the default branch has. A weaker one that stood on the branch when the run began, and was taken back since,
+would otherwise be the past that a second attempt is measured by. A run that began before the policy changed is not
+run again: start the release workflow anew, on the branch as it is. A release that is published from a tag or from
+another branch needs the same distgate.toml there.`,
 	FileUnknown: `The folder holds something that is neither a distribution nor a bundle. distgate does
 not guess what belongs to a release: take it out of the folder, or name it under build.leave-out with a
 reason, which the review then shows.`,

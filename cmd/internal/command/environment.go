@@ -119,6 +119,9 @@ func (r release) mayPublish(ctx context.Context, client *workflows.Client, publi
 	if err := sameWorkflow(ctx, client, publisher, own.run.URL(), last); err != nil {
 		return err
 	}
+	if err := r.policy.asBegun(ctx, client, own.run.URL(), last.HeadSHA); err != nil {
+		return err
+	}
 	return own.environment.Check(r.policy.gate(publisher))
 }
 

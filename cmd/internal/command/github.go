@@ -115,6 +115,9 @@ func (r release) ownRun(ctx context.Context, s Streams, token attest.Token) (rel
 	if err != nil {
 		return releaseRun{}, err
 	}
+	if err := r.policy.asBegun(ctx, client, own.run.URL(), claims.SHA); err != nil {
+		return releaseRun{}, err
+	}
 	return own, own.environment.Check(r.policy.gate(publisher))
 }
 

@@ -54,6 +54,7 @@ func (r release) report(ctx context.Context, s Streams, html string, all reviewe
 	if err != nil {
 		return facts, err
 	}
+	facts.Votes.Beware = append(facts.Votes.Beware, r.policy.vain(ctx, s)...)
 	facts.Changes, facts.Match, facts.Rebuild, facts.Audit = &all.Changes, &all.Match, all.Rebuild, all.Audit
 	if html != "" {
 		if err := writeReport(html, facts); err != nil {

@@ -130,6 +130,7 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 		return err
 	}
 	p.warnOfEnvironment(ctx, s, index)
+	p.warnOfRun(ctx, s)
 	if err := inActions(s).outputs(releaseOutputs(staged.Digest(), staged.Manifest())); err != nil {
 		return err
 	}

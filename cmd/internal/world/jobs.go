@@ -39,6 +39,7 @@ func (w *World) PublishJob() githubtest.Claims {
 	job.EventName = "workflow_dispatch"
 	job.SHA, job.WorkflowSHA, job.JobWorkflowSHA = w.head, w.head, w.head
 	if w.dispatched > 0 {
+		job.SHA, job.WorkflowSHA, job.JobWorkflowSHA = w.began, w.began, w.began
 		job.RunNumber = strconv.Itoa(w.dispatched)
 		job.RunID += job.RunNumber
 	}
@@ -59,7 +60,7 @@ func (w *World) WithdrawJob() githubtest.Claims {
 // for the environment, and names the release as release.yml does.
 // [World.PublishJob] is of that run from now on.
 func (w *World) Dispatch(release ...string) githubtest.Run {
-	w.dispatched++
+	w.dispatched, w.began = w.dispatched+1, w.head
 	job := w.PublishJob()
 	w.runs[job.RunID] = true
 	return w.github.PutRun(githubtest.RunOf(job, githubtest.Job{Name: "gate"},

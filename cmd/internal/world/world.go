@@ -58,7 +58,8 @@ type World struct {
 	head      string          // commit of the release repository's main branch
 	source    source
 
-	dispatched int // runs of the release workflow
+	dispatched int    // runs of the release workflow
+	began      string // head of the release repository when the last of them was
 	servers    []*http.Server
 	at         addresses
 	watch      atomic.Pointer[Watcher]
