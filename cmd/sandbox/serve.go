@@ -11,6 +11,7 @@ import (
 
 	"github.com/distgate/distgate/cmd/internal/command"
 	"github.com/distgate/distgate/cmd/internal/world"
+	"github.com/distgate/distgate/workflows/githubtest"
 )
 
 // serve keeps a world up until ctx ends, with a folder in which a release can be
@@ -26,24 +27,31 @@ func serve(ctx context.Context, s command.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	if err := furnish(w, dir); err != nil {
+	run, err := furnish(w, dir)
+	if err != nil {
 		return err
 	}
-	directions(s.Out, w, dir)
+	directions(s.Out, w, dir, run)
 	<-ctx.Done()
 	fmt.Fprintln(s.Out, "\nthe world ended, and its folder is removed")
 	return nil
 }
 
-// furnish writes a project with a release in dist, and below bad/ one for every
-// way in which a wheel of it can be another than it seems.
-func furnish(w *world.World, dir string) error {
+// furnish writes a project, and has a run build a release of it: into dist, and as
+// the run's artifacts. Below bad/ is one for every way in which a wheel of it can be
+// another than it seems.
+func furnish(w *world.World, dir string) (githubtest.Run, error) {
 	if err := w.WriteProject(dir); err != nil {
-		return err
+		return githubtest.Run{}, err
 	}
-	if err := w.Build(filepath.Join(dir, "dist"), "1.0"); err != nil {
-		return err
+	run, err := w.BuildRunIn(filepath.Join(dir, "dist"), "1.0")
+	if err != nil {
+		return run, err
 	}
+	return run, forgeries(w, dir)
+}
+
+func forgeries(w *world.World, dir string) error {
 	const wheel = "widget-1.0-py3-none-any.whl"
 	for _, how := range world.Forgeries() {
 		bad := filepath.Join(dir, "bad", string(how))
@@ -62,7 +70,7 @@ func furnish(w *world.World, dir string) error {
 }
 
 // directions say what there is and what to type.
-func directions(out io.Writer, w *world.World, dir string) {
+func directions(out io.Writer, w *world.World, dir string, run githubtest.Run) {
 	fmt.Fprintf(out, `The world is up until Ctrl-C.
 
   GitHub     %s (issuer of ID tokens)
@@ -84,15 +92,20 @@ export PATH="$PWD:$PATH"
 		fmt.Fprintf(out, "export %s='%s'\n", name, value)
 	}
 	fmt.Fprintf(out, `
-distgate verify dist --policy distgate.toml
-distgate stage dist
+distgate verify dist
+distgate stage --run %[3]d
 distgate review 1.0
+distgate fetch 1.0 --tag sdist
 distgate approve 1.0 --key keys/alice
 distgate approve 1.0 --key keys/bob
 curl -sd '{"do": "drop-after", "path": "/legacy/", "skip": 1, "times": 1}' %[2]s
 distgate publish 1.0
 distgate status
 python3 -m pip --isolated download --no-deps --index-url %[1]s widget
+
+The run built what is in dist. "distgate stage --version 1.0" finds it by its tag.
+"distgate stage dist" makes another release of the same files: the first one names
+the artifacts that they came in. Where a version has two, name one by its digest.
 
 In every folder below bad/ one wheel is not what it seems. None may pass:
 
@@ -105,5 +118,5 @@ The index misbehaves when it is told to (go doc ./publish/pypitest Fault): by th
 curl above the answer to the second upload is lost. To let it behave again:
 
 curl -X DELETE %[2]s
-`, w.SimpleURL(), w.SwitchboardURL())
+`, w.SimpleURL(), w.SwitchboardURL(), run.ID)
 }

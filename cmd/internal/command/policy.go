@@ -165,15 +165,29 @@ func loadPolicy(ctx context.Context, file, cache string, now time.Time) (policy,
 }
 
 func readPolicy(ctx context.Context, file string, source policySource, cache string, now time.Time) (policy, error) {
-	p := policy{file: file, from: source, roots: map[string]attest.Root{}}
-	err := p.load(ctx, cache, now)
-	if refused := (rule.Refusals)(nil); errors.As(err, &refused) {
-		return policy{}, usageError{err}
+	p, err := rootless(ctx, file, source, now)
+	if err == nil {
+		err = malformed(p.loadRoots(ctx, cache))
 	}
 	return p, err
 }
 
-func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
+// rootless is a policy that is judged but for its roots, which may have to be fetched.
+func rootless(ctx context.Context, file string, source policySource, now time.Time) (policy, error) {
+	p := policy{file: file, from: source, roots: map[string]attest.Root{}}
+	err := p.load(ctx, now)
+	return p, malformed(err)
+}
+
+// malformed makes a refusal of the policy a usage error.
+func malformed(err error) error {
+	if errors.As(err, new(rule.Refusals)) {
+		return usageError{err}
+	}
+	return err
+}
+
+func (p *policy) load(ctx context.Context, now time.Time) error {
 	raw, err := p.read(ctx, filepath.Base(p.file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return usagef("there is no policy " + p.file + "; name it with --policy FILE or its repository with --repository, " +
@@ -209,10 +223,7 @@ func (p *policy) load(ctx context.Context, cache string, now time.Time) error {
 	if _, err := p.booksBegin(); err != nil {
 		return err
 	}
-	if err := p.loadWithdrawn(ctx); err != nil {
-		return err
-	}
-	return p.loadRoots(ctx, cache)
+	return p.loadWithdrawn(ctx)
 }
 
 // read reads a file of the policy, by its path relative to distgate.toml, and

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,18 +40,25 @@ func inFolder(dir string) policySource {
 // holds whatever the job put there. On a person's machine it is the file, unless
 // a repository is named.
 func openPolicy(ctx context.Context, s Streams, f shared) (policy, error) {
-	inJob := s.Env("GITHUB_ACTIONS") == "true"
+	here := f.policyHere(s)
 	switch {
 	case f.policy != "" && f.repository != "":
 		return policy{}, usagef("name a policy with --policy, or its repository with --repository, and not both")
-	case f.repository != "":
-		return policyOf(ctx, s, f.repository)
-	case f.policy != "":
-		return loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
-	case inJob:
-		return policyOf(ctx, s, s.Env("GITHUB_REPOSITORY"))
+	case here != "":
+		return loadPolicy(ctx, here, cacheDir(s), s.Now())
 	}
-	return loadPolicy(ctx, defaultPolicy, cacheDir(s), s.Now())
+	return policyOf(ctx, s, cmp.Or(f.repository, s.Env("GITHUB_REPOSITORY")))
+}
+
+// policyHere is the file that is the policy, or "" where GitHub has it.
+func (f shared) policyHere(s Streams) string {
+	switch {
+	case f.repository != "":
+		return ""
+	case f.policy == "" && s.Env("GITHUB_ACTIONS") != "true":
+		return defaultPolicy
+	}
+	return f.policy
 }
 
 // policyOf reads the policy from the default branch of a repository, which the

@@ -107,11 +107,7 @@ type watch struct {
 }
 
 func openWatch(ctx context.Context, s Streams, f shared, index string) (watch, error) {
-	p, err := openPolicy(ctx, s, f)
-	if err != nil {
-		return watch{}, err
-	}
-	store, err := p.existingStore(s, f)
+	p, store, err := openStored(ctx, s, f)
 	if err != nil {
 		return watch{}, err
 	}

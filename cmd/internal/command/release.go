@@ -34,7 +34,7 @@ func openRelease(ctx context.Context, s Streams, f shared, ref string) (release,
 	if notRun == nil && f.policy == "" && f.repository == "" {
 		f.repository = repository
 	}
-	p, err := openPolicy(ctx, s, f)
+	p, store, err := openStored(ctx, s, f)
 	if err != nil {
 		return release{}, err
 	}
@@ -42,10 +42,6 @@ func openRelease(ctx context.Context, s Streams, f shared, ref string) (release,
 		if ref, err = p.releaseOf(ctx, s, repository, run); err != nil {
 			return release{}, err
 		}
-	}
-	store, err := p.existingStore(s, f)
-	if err != nil {
-		return release{}, err
 	}
 	digest, err := store.Resolve(ctx, ref)
 	if err != nil {

@@ -65,11 +65,7 @@ type standing struct {
 }
 
 func status(ctx context.Context, s Streams, f shared, args []string) (standings []standing, store string, err error) {
-	p, err := openPolicy(ctx, s, f)
-	if err != nil {
-		return nil, "", err
-	}
-	at, err := p.existingStore(s, f)
+	p, at, err := openStored(ctx, s, f)
 	if err != nil {
 		return nil, "", err
 	}

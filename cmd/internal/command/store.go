@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -41,14 +42,38 @@ func (p policy) openStore(s Streams, f shared) (*staging.Store, error) {
 	return staging.OpenRegistry(p.registry(s), folder.Blobs())
 }
 
-// existingStore opens a store for the verbs that do not begin one: a misspelled
-// name must not look like a store without releases.
-func (p policy) existingStore(s Streams, f shared) (*staging.Store, error) {
-	_, err := os.Stat(filepath.Join(f.store, "oci-layout"))
-	if p.table.Store.Registry == "" && errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("there is no store at " + f.store + "; name it with --store DIR, or begin one with distgate stage")
+// openStored reads the policy and opens the store, for the verbs that do not begin
+// one: a misspelled name must not look like a store without releases. That there is
+// none is said before any root is fetched.
+func openStored(ctx context.Context, s Streams, f shared) (policy, *staging.Store, error) {
+	if here := f.policyHere(s); here != "" {
+		p, err := rootless(ctx, here, inFolder(filepath.Dir(here)), s.Now())
+		if err == nil {
+			err = p.table.Store.begun(f)
+		}
+		if err != nil {
+			return policy{}, nil, err
+		}
 	}
-	return p.openStore(s, f)
+	p, err := openPolicy(ctx, s, f)
+	if err == nil {
+		err = p.table.Store.begun(f)
+	}
+	if err != nil {
+		return policy{}, nil, err
+	}
+	store, err := p.openStore(s, f)
+	return p, store, err
+}
+
+// begun says what to do where there is no store.
+func (t storeTable) begun(f shared) error {
+	_, err := os.Stat(filepath.Join(f.store, "oci-layout"))
+	if t.Registry == "" && errors.Is(err, fs.ErrNotExist) {
+		return usagef("there is no store at " + f.store + ": nothing was staged here. " +
+			"Begin one with distgate stage, or name another with --store DIR")
+	}
+	return nil
 }
 
 // registry is the registry of the policy, with the credentials that docker

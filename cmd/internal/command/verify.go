@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +47,8 @@ const verifyLong = `Verify hashes and opens every wheel and sdist at the paths, 
 that lie beside them (NAME.sigstore.json, NAME.*.attestation, NAME.provenance,
 *.jsonl), and says for each file what was proven, or which rule refused it.
 
-Who must have signed comes from the policy (--policy), or from the command line:
+Who must have signed stands in the policy, which is --policy FILE or else the
+distgate.toml of this folder, or on the command line:
 
     distgate verify dist --repository OWNER/REPO --workflow .github/workflows/release.yml
     distgate verify FILE --signer alice@example.org --issuer https://… --runner none
@@ -86,7 +89,7 @@ func newVerify(s Streams) *cobra.Command {
 
 func (f *verifyFlags) register(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.signer.policy, "policy", "", "take signer and roots from this policy `FILE`")
+	flags.StringVar(&f.signer.policy, "policy", "", "take signer and roots from this policy `FILE` (default: distgate.toml of this folder)")
 	flags.StringVar(&f.signer.repository, "repository", "", "the `OWNER/REPO` that built")
 	flags.StringVar(&f.signer.workflow, "workflow", "", "the `PATH` of the workflow that built")
 	flags.StringVar(&f.signer.ref, "ref", "", "the only `REF` to accept (default: any, and it is shown)")
@@ -116,6 +119,7 @@ func (f verifyFlags) verify(ctx context.Context, s Streams, named []string) erro
 	if len(f.custody.steps) > 0 {
 		return usagef("--step goes with --layout")
 	}
+	f.signer = f.signer.orPolicyHere(s)
 	result, err := f.verified(ctx, s, named)
 	if err != nil {
 		return err
@@ -123,9 +127,48 @@ func (f verifyFlags) verify(ctx context.Context, s Streams, named []string) erro
 	return result.show(s, f.json)
 }
 
+// orPolicyHere takes the policy of this folder where nobody said who must have signed,
+// and says so. In a job, whose folder holds whatever the job put there, it takes none.
+func (f signerFlags) orPolicyHere(s Streams) signerFlags {
+	_, err := os.Stat(defaultPolicy)
+	if err == nil && f.policy == "" && len(f.given()) == 0 && s.Env("GITHUB_ACTIONS") != "true" {
+		f.policy = defaultPolicy
+		printer{s.Err}.line("policy     %s of this folder", defaultPolicy)
+	}
+	return f
+}
+
+// given are the flags about the signer that are set, but for the policy.
+func (f signerFlags) given() (names []string) {
+	for _, flag := range []struct{ name, value string }{{"--repository", f.repository}, {"--workflow", f.workflow}, {"--ref", f.ref},
+		{"--signer", f.signer}, {"--issuer", f.issuer}, {"--runner", f.runner}, {"--trusted-root", strings.Join(f.roots, "")}} {
+		if flag.value != "" {
+			names = append(names, flag.name)
+		}
+	}
+	return names
+}
+
+// noPath says what to type where a release is named, and files are wanted.
+func noPath(named []string) error {
+	digest := regexp.MustCompile(`^(sha256:)?[0-9a-f]{8,64}$`)
+	for _, name := range named {
+		_, err := os.Stat(name)
+		_, other := dist.ParseVersion(name)
+		if errors.Is(err, fs.ErrNotExist) && (other == nil || digest.MatchString(name)) {
+			return usagef(name + " is no file or folder here. A staged release is proven by distgate review " + name +
+				", a published one by distgate verify PROJECT==VERSION")
+		}
+	}
+	return nil
+}
+
 func (f verifyFlags) verified(ctx context.Context, s Streams, named []string) (verification, error) {
 	if f.from.means(named) {
 		return f.signer.verifyReleases(ctx, s, f.from, named)
+	}
+	if err := noPath(named); err != nil {
+		return verification{}, err
 	}
 	found, err := attest.Find(named, f.bundles)
 	if err != nil {
@@ -150,8 +193,9 @@ type judge struct {
 // judge is what the flags describe.
 func (f signerFlags) judge(ctx context.Context, s Streams) (judge, error) {
 	if f.policy != "" {
-		if f.repository+f.workflow+f.ref+f.signer+f.issuer+f.runner != "" || len(f.roots) > 0 {
-			return judge{}, usagef("--policy says who must have signed; leave out the other flags")
+		if flags := f.given(); len(flags) > 0 {
+			return judge{}, usagef("both --policy " + f.policy + " and " + strings.Join(flags, ", ") + " say who must have signed: leave out " +
+				"the latter, or leave out --policy and give --repository, --workflow and what else there is to say")
 		}
 		p, err := loadPolicy(ctx, f.policy, cacheDir(s), s.Now())
 		if err != nil {
