@@ -66,9 +66,7 @@ type Settings struct {
 
 	Organisation Seen[Organisation] // of a person's repository: known, and no organisation
 	Apps         Seen[[]App]
-	Owners       Seen[int] // of the organisation
 	OrgPolicy    Seen[ActionsPolicy]
-	OrgToken     Seen[TokenDefaults]
 }
 
 // ActionsPolicy is which actions may run.
@@ -168,8 +166,8 @@ func (c *Client) Settings(ctx context.Context, repository string) (Settings, err
 	if said.Owner.Type == "Organization" {
 		s.askOrganisation(a, said.Owner.Login)
 	} else {
-		s.Organisation, s.Apps, s.Owners = told(Organisation{}), told([]App{}), told(1)
-		s.OrgPolicy, s.OrgToken, s.OrgSecrets = told(ActionsPolicy{}), told(TokenDefaults{}), told([]string{})
+		s.Organisation, s.Apps = told(Organisation{}), told([]App{})
+		s.OrgPolicy, s.OrgSecrets = told(ActionsPolicy{}), told([]string{})
 	}
 	a.all.Wait()
 	return s, ctx.Err()
@@ -274,7 +272,7 @@ func (s *Settings) askRepository(a *asking) {
 	})
 	see(a, &s.Immutable, "administration: read", func(needs string) (bool, error) {
 		said, err := one[struct{ Enabled bool }](a, at+"/immutable-releases")(needs)
-		if s.Administered && failed(err, http.StatusNotFound) {
+		if s.none(a, err) {
 			return false, nil
 		}
 		return said.Enabled, err
@@ -294,12 +292,22 @@ func (s *Settings) askRepository(a *asking) {
 	see(a, &s.Subject, "actions: read", one[Subject](a, at+"/actions/oidc/customization/sub"))
 	see(a, &s.Alerts, "administration: read", func(needs string) (bool, error) {
 		_, err := a.c.ask(a.ctx, a.question(at+"/vulnerability-alerts", needs))
-		if s.Administered && failed(err, http.StatusNotFound) {
+		if s.none(a, err) {
 			return false, nil
 		}
 		return err == nil, err
 	})
 	a.all.Go(func() { s.askEnvironments(a) })
+}
+
+// none tells whether "not found" means that there is none: an administrator would see
+// it, and the repository is still there.
+func (s *Settings) none(a *asking, err error) bool {
+	if !s.Administered || !failed(err, http.StatusNotFound) {
+		return false
+	}
+	_, gone := a.c.ask(a.ctx, a.question(a.at, "metadata: read"))
+	return gone == nil
 }
 
 // askEnvironments asks for the environments, and then for what each has.
@@ -330,7 +338,7 @@ func (s *Settings) askEnvironments(a *asking) {
 	s.Environments, s.EnvSecrets = told(found), told(map[string][]string{})
 	for i, name := range listed {
 		if faults[i] != nil {
-			s.Environments = Seen[[]Environment]{Gap: clip(faults[i].Error()), Needs: readActions}
+			s.Environments = See(readActions, func() ([]Environment, error) { return nil, faults[i] })
 		}
 		if !secrets[i].known {
 			s.EnvSecrets = Seen[map[string][]string]{Gap: secrets[i].Gap, Needs: secrets[i].Needs}
@@ -408,7 +416,6 @@ func (s *Settings) askOrganisation(a *asking, name string) {
 	at := "orgs/" + url.PathEscape(name)
 	see(a, &s.Organisation, "an owner's token", one[Organisation](a, at))
 	see(a, &s.OrgPolicy, "organisation administration: read", one[ActionsPolicy](a, at+"/actions/permissions"))
-	see(a, &s.OrgToken, "organisation administration: read", one[TokenDefaults](a, at+"/actions/permissions/workflow"))
 	see(a, &s.Apps, "organisation administration: read", func(needs string) ([]App, error) {
 		said, err := everything[struct {
 			Slug        string            `json:"app_slug"`
@@ -420,13 +427,6 @@ func (s *Settings) askOrganisation(a *asking, name string) {
 			apps = append(apps, App{Slug: clip(i.Slug), Everywhere: i.Selection == "all", Permissions: i.Permissions})
 		}
 		return apps, err
-	})
-	see(a, &s.Owners, "members: read", func(needs string) (int, error) {
-		said, err := everything[struct{ ID int64 }](a, at+"/members", "", needs, url.Values{"role": {"admin"}})
-		if err == nil && len(said) == 0 {
-			return 0, fmt.Errorf("GitHub lists no owner of %s, which has one at least", name)
-		}
-		return len(said), err
 	})
 }
 

@@ -60,7 +60,7 @@ func countedGitHub(t *testing.T) *counted {
 }
 
 var everything = map[string]string{"administration": "write", "secrets": "read", "environments": "read", "actions": "read",
-	"contents": "write", "organization_administration": "read", "members": "read", "metadata": "read"}
+	"contents": "write", "organization_administration": "read", "metadata": "read"}
 
 // gaps are the names of what the token could not see.
 func gaps(s workflows.Settings) (names []string) {

@@ -17,7 +17,7 @@ const releases = "acme/widget-release"
 
 // rights are those of an administrator, who owns the organisation.
 var rights = map[string]string{"administration": "write", "secrets": "read", "environments": "read", "actions": "read",
-	"contents": "write", "organization_administration": "read", "members": "read", "metadata": "read"}
+	"contents": "write", "organization_administration": "read", "metadata": "read"}
 
 func serve(t *testing.T) *githubtest.GitHub {
 	t.Helper()
