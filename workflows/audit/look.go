@@ -154,7 +154,9 @@ func (f *Files) add(other Files, where string) (gaps []Gap) {
 		if f.covered(file) {
 			continue
 		}
-		file.path += " " + where
+		if file.origin == (origin{}) { // of others the path says where they are
+			file.path += " " + where
+		}
 		for i := range file.gaps {
 			file.gaps[i].File = file.path
 		}
@@ -171,7 +173,14 @@ func (f *Files) add(other Files, where string) (gaps []Gap) {
 }
 
 // covered tells whether a file of another commit is among the files already.
-func (f *Files) covered(other *file) bool { return f.byKey[other.path].covers(other, map[*file]bool{}) }
+func (f *Files) covered(other *file) bool {
+	if other.origin == (origin{}) {
+		return f.byKey[other.path].covers(other, map[*file]bool{})
+	}
+	return slices.ContainsFunc(f.all, func(known *file) bool {
+		return known.path == other.path && known.elsewhere == other.elsewhere && known.covers(other, map[*file]bool{})
+	})
+}
 
 // covers tells whether another file says nothing that this one does not: it has the
 // same text, and so has everything that it calls. An action of the repository is

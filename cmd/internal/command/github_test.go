@@ -19,7 +19,7 @@ func withGitHub(commands map[string]func(*testscript.TestScript, bool, []string)
 		"dispatch": dispatch, "click": click, "rerun": rerun, "token": token, "behave": behave, "gate": gate, "branch": branch, "push": push, "administrator": administrator,
 		"loosened": loosened,
 	})
-	return withTrouble(withSource(commands))
+	return withTrouble(withSource(withFar(commands)))
 }
 
 // dispatch [RELEASE]: dave starts a run of the release workflow. Its job waits, and RUN
