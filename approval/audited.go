@@ -11,7 +11,17 @@ type Audited struct {
 	Broken     []string `json:"broken"`     // rules
 	Unseen     []Gap    `json:"unseen"`     // rules that could not be judged, and why
 
+	Waived []Waived `json:"waived,omitempty"` // places of required rules that the policy lets be
+
 	By      string    `json:"by,omitempty"`     // who signed the audit of what a job cannot see; "" where none counts
 	Issued  time.Time `json:"issued,omitzero"`  // when
 	Expires time.Time `json:"expires,omitzero"` // when it stops counting, by what it says itself
+}
+
+// Waived is a place where a required rule is broken and the policy lets it be.
+type Waived struct {
+	Rule   string `json:"rule"`
+	Where  string `json:"where"` // the place, and what was found
+	Reason string `json:"reason"`
+	Until  string `json:"until"` // the last day, as 2027-01-31
 }

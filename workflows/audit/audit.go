@@ -94,9 +94,10 @@ type Facts struct {
 	Pins     map[Pin]workflows.Seen[bool]
 	Actions  map[string]workflows.Seen[Action] // by "OWNER/NAME[/PATH]@COMMIT": those of the release, and those that they use
 
-	Labels       []string // of runners that the policy lists, beside GitHub's own
-	Refs         []string // that may publish, as the policy has them
-	Environments []string // in which the policy lets jobs publish
+	Tags         map[string]string // commits of workflows that may be called by tag: see [Demand.Tags]
+	Labels       []string          // of runners that the policy lists, beside GitHub's own
+	Refs         []string          // that may publish, as the policy has them
+	Environments []string          // in which the policy lets jobs publish
 	Limits       Limits
 	Solo         bool   // one person builds and approves
 	Gate         string // path of the workflow that publishes, as the policy has it; "" where none of this repository may

@@ -18,7 +18,8 @@ type Demand struct {
 // Waiver lets a place of a rule be, for some time.
 type Waiver struct {
 	Rule   rule.ID `json:"rule"`
-	Where  string  `json:"where,omitempty"` // a file, a setting or what was found, as the report has it; "" is every place
+	Where  string  `json:"where,omitempty"`  // a file, a setting or what was found, as the report has it; "" is every place
+	Commit string  `json:"commit,omitempty"` // what the tag is at of a workflow that must be called by tag: see [Demand.Tags]
 	Reason string  `json:"reason"`
 	Until  Day     `json:"until"` // the last day that it holds
 }
@@ -57,8 +58,17 @@ func (d Day) end() time.Time {
 // Waived is a place that a waiver lets be.
 type Waived struct {
 	Spot
+	Commit string `json:"commit,omitempty"` // what was read in the place of a tag
 	Reason string `json:"reason"`
 	Until  Day    `json:"until"`
+}
+
+// Found is what was found there, and what of it was read.
+func (w Waived) Found() string {
+	if w.Commit == "" {
+		return w.Got
+	}
+	return w.Got + ", which is " + w.Commit
 }
 
 // MostImportant are the rules that break the gate where they do not hold, and
@@ -79,12 +89,35 @@ func (d Demand) Check() error {
 		}
 	}
 	for _, w := range d.Waivers {
+		if w.Commit != "" && !w.tagged() {
+			no = append(no, rule.Refusal{File: "audit.waive", Rule: rule.PolicyValue,
+				Want: "with a commit: the rule unpinned-uses, and where OWNER/NAME/.github/workflows/FILE@TAG is called",
+				Got:  fmt.Sprintf("%s, %q, %.60q", w.Rule, w.Where, w.Commit), Hint: "write the 40 digits of the commit that the tag is at"})
+		}
 		if r, ok := Lookup(w.Rule); !ok || r.judge == nil || strings.TrimSpace(w.Reason) == "" || w.Until == (Day{}) {
 			no = append(no, rule.Refusal{File: "audit.waive", Rule: rule.PolicyValue, Want: "a rule of the audit, a reason and the last day",
 				Got: fmt.Sprintf("%s, %q, %s", w.Rule, w.Reason, w.Until), Hint: "say why it may be, and until when"})
 		}
 	}
 	return no.Err()
+}
+
+// tagged tells whether the waiver says at which commit the tag of a called workflow is.
+func (w Waiver) tagged() bool {
+	m := remote.FindStringSubmatch(w.Where)
+	return w.Rule == unpinnedUses.ID && m != nil && !commitForm.MatchString(m[3]) && commitForm.MatchString(w.Commit)
+}
+
+// Tags are the commits of the workflows that may be called by tag until their waivers
+// end, by how they are called. They are read there as long as the tag is at it.
+func (d Demand) Tags(now time.Time) map[string]string {
+	tags := map[string]string{}
+	for _, w := range d.Waivers {
+		if w.tagged() && !w.Until.ended(now) {
+			tags[w.Where] = w.Commit
+		}
+	}
+	return tags
 }
 
 // Waive takes the places that waivers let be out of what is broken. A waiver
@@ -104,7 +137,7 @@ func (a *Answer) waive(waivers []Waiver, now time.Time) {
 			return w.Rule == a.Rule.ID && (w.Where == "" || w.Where == s.File || w.Where == s.Setting || w.Where == s.Got) && !w.Until.ended(now)
 		}
 		if j := slices.IndexFunc(waivers, fits); j >= 0 {
-			a.Waived = append(a.Waived, Waived{s, waivers[j].Reason, waivers[j].Until})
+			a.Waived = append(a.Waived, Waived{s, waivers[j].Commit, waivers[j].Reason, waivers[j].Until})
 			continue
 		}
 		left = append(left, s)

@@ -64,6 +64,10 @@ func TestDemandIsMeant(t *testing.T) {
 		"a rule nobody knows":       {Demand{Require: []rule.ID{"unpined-uses"}}, false},
 		"a question":                {Demand{Require: []rule.ID{"tokens-revoked"}}, false},
 		"a waiver":                  {Demand{Waivers: []Waiver{{Rule: "artipacked", Reason: "it pushes", Until: day}}}, true},
+		"a tag's commit":            {Demand{Waivers: []Waiver{{Rule: "unpinned-uses", Where: "a/b/.github/workflows/x.yml@v1", Commit: commit, Reason: "by tag", Until: day}}}, true},
+		"of another rule":           {Demand{Waivers: []Waiver{{Rule: "artipacked", Where: "a/b/.github/workflows/x.yml@v1", Commit: commit, Reason: "by tag", Until: day}}}, false},
+		"of an action":              {Demand{Waivers: []Waiver{{Rule: "unpinned-uses", Where: "a/b@v1", Commit: commit, Reason: "by tag", Until: day}}}, false},
+		"not a whole commit":        {Demand{Waivers: []Waiver{{Rule: "unpinned-uses", Where: "a/b/.github/workflows/x.yml@v1", Commit: commit[:12], Reason: "by tag", Until: day}}}, false},
 		"a waiver without a reason": {Demand{Waivers: []Waiver{{Rule: "artipacked", Reason: " ", Until: day}}}, false},
 		"a waiver without an end":   {Demand{Waivers: []Waiver{{Rule: "artipacked", Reason: "it pushes"}}}, false},
 	} {

@@ -30,8 +30,8 @@ func (f Facts) LookAt(ctx context.Context, c *workflows.Client, d Demand, run At
 	if len(builds) == 0 || len(builds) > maxBuilds {
 		return f, fmt.Errorf("want 1 to %d commits that were built, got %d", maxBuilds, len(builds))
 	}
-	content := asked(c.Content)
-	files, err := readAt(ctx, c, content, run.Repository, run.Commit, Release{Workflows: run.Workflows})
+	far := f.remotes(c)
+	files, err := readAt(ctx, c, far, run.Repository, run.Commit, Release{Workflows: run.Workflows})
 	if err != nil {
 		return f, fmt.Errorf("the workflows %s: %w", run.where(), err)
 	}
@@ -39,7 +39,7 @@ func (f Facts) LookAt(ctx context.Context, c *workflows.Client, d Demand, run At
 		if at.Repository == run.Repository && at.Commit == run.Commit && within(at.Workflows, run.Workflows) {
 			continue
 		}
-		built, err := readAt(ctx, c, content, at.Repository, at.Commit, Release{Workflows: at.Workflows, Alone: true})
+		built, err := readAt(ctx, c, far, at.Repository, at.Commit, Release{Workflows: at.Workflows, Alone: true})
 		if err != nil {
 			return f, fmt.Errorf("the workflows %s: %w", at.where(), err)
 		}
@@ -58,7 +58,7 @@ func (f Facts) LookAt(ctx context.Context, c *workflows.Client, d Demand, run At
 		f.Pins = lookAtPins(ctx, c, f.Files.Pins())
 	}
 	if slices.Contains(d.Require, nestedUses.ID) || slices.Contains(d.Require, actionsFetchNothing.ID) {
-		f.Actions = lookInside(ctx, content, f.Files)
+		f.Actions = lookInside(ctx, far.content, f.Files)
 	}
 	return f, ctx.Err()
 }

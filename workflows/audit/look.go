@@ -21,11 +21,11 @@ func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string,
 	if err != nil {
 		return f, err
 	}
-	content := asked(c.Content)
+	far := f.remotes(c)
 	var settings, files error
 	var both sync.WaitGroup
 	both.Go(func() { f.Settings, settings = c.Settings(ctx, r.Name) })
-	both.Go(func() { f.Files, files = readBranches(ctx, c, content, r, f.Refs, release) })
+	both.Go(func() { f.Files, files = readBranches(ctx, c, far, r, f.Refs, release) })
 	both.Wait()
 	if settings != nil {
 		return f, settings
@@ -34,7 +34,7 @@ func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string,
 		return f, files
 	}
 	f.Pins = lookAtPins(ctx, c, f.Files.Pins())
-	f.Actions = lookInside(ctx, content, f.Files)
+	f.Actions = lookInside(ctx, far.content, f.Files)
 	return f, ctx.Err()
 }
 
@@ -45,7 +45,7 @@ const maxBranches = 20
 // branches reads the workflows of one repository's branches.
 type branches struct {
 	c       *workflows.Client
-	content Content
+	far     *remotes
 	release Release
 	first   *workflows.Tree // of the default branch
 }
@@ -53,13 +53,13 @@ type branches struct {
 // readBranches reads the workflows of the default branch, and what differs from them
 // on other branches: those from which the policy lets jobs publish, and those that
 // are protected, where no rule is about the release but about what may run.
-func readBranches(ctx context.Context, c *workflows.Client, content Content, r workflows.Repository, refs []string, release Release) (Files, error) {
+func readBranches(ctx context.Context, c *workflows.Client, far *remotes, r workflows.Repository, refs []string, release Release) (Files, error) {
 	tree, err := c.Tree(ctx, r.Name, r.Head)
 	if err != nil {
 		return Files{}, err
 	}
-	b := branches{c, content, release, tree}
-	files, err := readTree(ctx, tree, content, release)
+	b := branches{c, far, release, tree}
+	files, err := readTree(ctx, tree, far, release)
 	if err != nil {
 		return Files{}, err
 	}
@@ -119,9 +119,9 @@ func (b branches) read(ctx context.Context, repository string, branch workflows.
 	}
 	tree = tree.Beside(b.first)
 	if releases {
-		return readTree(ctx, tree, b.content, b.release)
+		return readTree(ctx, tree, b.far, b.release)
 	}
-	files, err := readTree(ctx, tree, b.content, Release{})
+	files, err := readTree(ctx, tree, b.far, Release{})
 	if len(files.all) == 0 {
 		files.gaps = nil
 	}
@@ -131,20 +131,20 @@ func (b branches) read(ctx context.Context, repository string, branch workflows.
 	return files, err
 }
 
-func readTree(ctx context.Context, tree Tree, content Content, release Release) (Files, error) {
+func readTree(ctx context.Context, tree Tree, far *remotes, release Release) (Files, error) {
 	files, err := Read(ctx, tree, release)
 	if err == nil {
-		err = files.reach(ctx, content)
+		err = files.reach(ctx, far)
 	}
 	return files, err
 }
 
-func readAt(ctx context.Context, c *workflows.Client, content Content, repository, commit string, release Release) (Files, error) {
+func readAt(ctx context.Context, c *workflows.Client, far *remotes, repository, commit string, release Release) (Files, error) {
 	tree, err := c.Tree(ctx, repository, commit)
 	if err != nil {
 		return Files{}, err
 	}
-	return readTree(ctx, tree, content, release)
+	return readTree(ctx, tree, far, release)
 }
 
 // add takes in the files of another commit that are not the same already, as

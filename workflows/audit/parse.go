@@ -45,7 +45,8 @@ type job struct {
 	id    string
 	ast   *actionlint.Job    // nil: the steps of an action
 	uses  *actionlint.String // nil: it has steps of its own
-	calls *file              // what it uses, if that is of the same repository
+	calls *file              // what it uses, if that was read
+	fault string             // why what it calls by a name was not
 	steps []*step
 	texts []text // all that may hold an expression
 }

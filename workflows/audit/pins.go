@@ -16,10 +16,14 @@ var unpinnedUses = Rule{
 	Looks:  InWorkflow,
 	Theirs: []string{"zizmor unpinned-uses"},
 	Fix: "Write the 40 digits of the commit behind the @, and the version in a comment: uses: actions/checkout@<commit> # v6.0.1. " +
-		"Check nothing out over an action of the repository.",
+		"Check nothing out over an action of the repository. A workflow that must be called by tag can be waived with its commit.",
 	judge: jobs(everyFile, func(j *job) (spots []Spot, _ []Gap) {
 		if j.uses != nil && unpinned(j.uses.Value) {
-			spots = append(spots, j.spot(j.uses, j.uses.Value))
+			got := j.uses.Value
+			if strings.HasPrefix(j.fault, movedTag) { // no waiver is for that
+				got += ", " + j.fault
+			}
+			spots = append(spots, j.spot(j.uses, got))
 		}
 		for _, s := range j.steps {
 			if uses := s.uses(); uses != "" && unpinned(uses) {

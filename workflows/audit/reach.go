@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"sync"
+
+	"github.com/distgate/distgate/workflows"
 )
 
 // Content gives a file of any repository at a commit, as [workflows.Client.Content]
@@ -27,8 +29,37 @@ func asked(content Content) Content {
 	}
 }
 
+// remotes are other repositories, and how they are asked.
+type remotes struct {
+	content Content
+	tags    map[string]string // commits of workflows that may be called by tag, by how they are called
+	at      func(ctx context.Context, repository, commit, tag string) (bool, error)
+}
+
+// remotes are what GitHub shows of other repositories, each thing asked for once.
+func (f Facts) remotes(c *workflows.Client) *remotes {
+	return &remotes{content: asked(c.Content), tags: f.Tags, at: c.Pinned}
+}
+
+// commit is where something called by a name is read, or why it is not.
+func (r *remotes) commit(ctx context.Context, uses string, from origin) (commit, gap string) {
+	commit, ok := r.tags[uses]
+	if !ok {
+		return "", "nobody knows which commit the name means when it runs"
+	}
+	switch is, err := r.at(ctx, from.repository, commit, from.commit); {
+	case err != nil:
+		return "", "which commit the tag is at cannot be seen: " + err.Error()
+	case !is:
+		return "", movedTag + commit
+	}
+	return commit, ""
+}
+
+const movedTag = "the tag is not at "
+
 // origin is another repository than the one that is read, at a commit.
-type origin struct{ repository, commit string }
+type origin struct{ repository, commit string } // the commit may be a name
 
 // maxReached is how many workflows and actions of other repositories are read.
 const maxReached = 50
@@ -41,14 +72,14 @@ var remote = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+)/(\
 // call, each at the commit that it is pinned to; those that the release calls come
 // first. What is not read is a gap of who calls it: without anybody to ask, all of
 // them.
-func (f *Files) reach(ctx context.Context, content Content) error {
+func (f *Files) reach(ctx context.Context, r *remotes) error {
 	reached := 0
 	for _, release := range []bool{true, false} {
 		for i := 0; i < len(f.all); i++ {
 			if file := f.all[i]; file.release == release {
 				file.unread = nil
 				for _, j := range file.jobs {
-					f.reachFrom(ctx, content, j, &reached)
+					f.reachFrom(ctx, r, j, &reached)
 				}
 				file.unread = append(file.unread, file.borrowed()...)
 			}
@@ -58,21 +89,25 @@ func (f *Files) reach(ctx context.Context, content Content) error {
 }
 
 // reachFrom reads the workflow of another repository that a job calls, if it does.
-func (f *Files) reachFrom(ctx context.Context, content Content, j *job, reached *int) {
+func (f *Files) reachFrom(ctx context.Context, r *remotes, j *job, reached *int) {
 	from, at, gap := j.file.called(value(j.uses))
 	if at == "" && gap == "" {
 		return
 	}
 	unread := Gap{File: j.file.path, Line: lineOf(j.uses), What: "what it calls of another repository was not read", Needs: AskGitHub}
-	if gap == "" && content == nil {
+	if gap == "" && r == nil {
 		j.file.unread = append(j.file.unread, unread)
 		return
 	}
 	if *reached++; gap == "" && *reached > maxReached {
 		gap = fmt.Sprintf("more than %d workflows of other repositories are called", maxReached)
 	}
+	if gap == "" && !commitForm.MatchString(from.commit) {
+		from.commit, gap = r.commit(ctx, value(j.uses), from)
+		j.fault = gap
+	}
 	if gap == "" {
-		j.calls, gap = f.far(ctx, content, from, at, j.file)
+		j.calls, gap = f.far(ctx, r.content, from, at, j.file)
 	}
 	if gap != "" {
 		unread.What, unread.Needs = value(j.uses)+": "+gap, "contents: read"
@@ -94,8 +129,6 @@ func (f *file) called(uses string) (from origin, at, gap string) {
 		return origin{}, "", ""
 	case m == nil:
 		return origin{}, "", "want OWNER/NAME/.github/workflows/FILE@COMMIT"
-	case !commitForm.MatchString(m[3]):
-		return origin{}, "", "nobody knows which commit the name means when it runs"
 	}
 	return origin{m[1], m[3]}, m[2], ""
 }

@@ -2,11 +2,13 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/distgate/distgate/staging/rule"
 )
@@ -60,12 +62,60 @@ func TestReach(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := files.reach(t.Context(), elsewhere(c.files)); err != nil {
+			if err := files.reach(t.Context(), &remotes{content: elsewhere(c.files)}); err != nil {
 				t.Fatal(err)
 			}
 			a := answer(Judge(Facts{Files: files}), c.rule)
 			if a.Verdict != c.verdict || c.file != "" && (len(a.Spots) == 0 || a.Spots[0].Place() != c.file) {
 				t.Errorf("want %s %s, got %s %v %v", c.verdict, c.file, a.Verdict, a.Spots, a.Gaps)
+			}
+		})
+	}
+}
+
+// A workflow that must be called by tag is read at the commit that the policy says, as
+// long as the tag is there, and nothing else waives that.
+func TestCalledByTag(t *testing.T) {
+	const at, uses = "acme/shared/.github/workflows/build.yml@" + commit, "acme/shared/.github/workflows/build.yml@v2.1.0"
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	until := Waiver{Rule: unpinnedUses.ID, Where: uses, Commit: commit, Reason: "it must be called by tag", Until: Day{2026, 11, 30}}
+	ended, elsewhereTagged, everywhere := until, until, until
+	ended.Until, elsewhereTagged.Commit, everywhere.Where, everywhere.Commit = Day{2026, 11, 21}, other, "", ""
+	for name, c := range map[string]struct {
+		waiver         Waiver
+		isAt           string
+		err            error
+		uses, download Verdict
+	}{
+		"where it is":          {until, commit, nil, IsWaived, Broken},
+		"moved":                {until, other, nil, Broken, CannotSee},
+		"at another commit":    {elsewhereTagged, commit, nil, Broken, CannotSee},
+		"not to be seen":       {until, "", errors.New("rate limit"), CannotSee, CannotSee},
+		"ended":                {ended, commit, nil, Broken, CannotSee},
+		"waived like any spot": {everywhere, commit, nil, CannotSee, CannotSee},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files, err := Read(t.Context(), caller(uses), Release{Workflows: []string{releaseYML}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			demand := Demand{Waivers: []Waiver{c.waiver}}
+			if err := demand.Check(); err != nil {
+				t.Fatal(err)
+			}
+			far := &remotes{elsewhere(map[string]string{at: callee("- run: curl -L https://example.org/latest | sh")}), demand.Tags(now),
+				func(_ context.Context, repository, commit, tag string) (bool, error) {
+					return repository == "acme/shared" && tag == "v2.1.0" && commit == c.isAt, c.err
+				}}
+			if err := files.reach(t.Context(), far); err != nil {
+				t.Fatal(err)
+			}
+			r := Judge(Facts{Files: files}).Waive(demand.Waivers, now)
+			if a := answer(r, unpinnedUses.ID); a.Verdict != c.uses {
+				t.Errorf("want %s, got %s %v %v %v", c.uses, a.Verdict, a.Spots, a.Gaps, a.Waived)
+			}
+			if a := answer(r, mutableDownloads.ID); a.Verdict != c.download {
+				t.Errorf("want %s, got %s %v %v", c.download, a.Verdict, a.Spots, a.Gaps)
 			}
 		})
 	}
@@ -89,7 +139,7 @@ func TestReachBesideTheRelease(t *testing.T) {
 			if c.text == "" {
 				there = nil
 			}
-			if err := files.reach(t.Context(), elsewhere(there)); err != nil {
+			if err := files.reach(t.Context(), &remotes{content: elsewhere(there)}); err != nil {
 				t.Fatal(err)
 			}
 			r := Judge(Facts{Files: files})
@@ -126,7 +176,7 @@ func TestReachEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := files.reach(t.Context(), content); err != nil || len(files.all) > maxReached+1 {
+		if err := files.reach(t.Context(), &remotes{content: content}); err != nil || len(files.all) > maxReached+1 {
 			t.Errorf("%d files, %v", len(files.all), err)
 		}
 	}

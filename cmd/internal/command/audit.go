@@ -191,6 +191,7 @@ func (f auditing) ofRepository(ctx context.Context, s Streams) (audited, error) 
 		}
 	}
 	facts := table.auditFacts()
+	facts.Tags = demand.Tags(s.Now())
 	if found { // the policy here, which may be another repository's
 		facts.Ungated = !table.names(repository)
 	}

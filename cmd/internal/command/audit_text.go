@@ -149,7 +149,7 @@ func (p printer) answer(a audit.Answer, required bool) {
 		p.field("unseen", gap.Text())
 	}
 	for _, w := range a.Waived {
-		p.field("waived", fmt.Sprintf("%s  %s, until %s: %s", w.Place(), w.Got, w.Until, w.Reason))
+		p.field("waived", fmt.Sprintf("%s  %s, until %s: %s", w.Place(), w.Found(), w.Until, w.Reason))
 	}
 	if a.Verdict == audit.Broken {
 		p.field("next", a.Rule.Fix)

@@ -48,7 +48,9 @@ func (p policy) guard(ctx context.Context, s Streams, commit string, built []att
 		}
 	}
 	run := audit.At{Repository: p.table.Publish.Repository, Commit: commit, Workflows: p.table.releasedBy(p.table.Publish.Repository).Workflows}
-	facts, err := p.table.auditFacts().LookAt(ctx, client, demand, run, p.builtAt(built))
+	facts := p.table.auditFacts()
+	facts.Tags = demand.Tags(s.Now())
+	facts, err = facts.LookAt(ctx, client, demand, run, p.builtAt(built))
 	if err != nil {
 		return all, err
 	}
@@ -101,11 +103,17 @@ func faults(judged, record error) error {
 	return judged
 }
 
-// tally counts how the rules stand that are required.
+// tally counts how the rules stand that are required, and keeps what of them is waived.
 func tally(all *approval.Audited, report audit.Report, demand audit.Demand) {
 	for _, a := range report.Answers {
+		if !slices.Contains(demand.Require, a.Rule.ID) {
+			continue
+		}
+		for _, w := range a.Waived {
+			all.Waived = append(all.Waived, approval.Waived{Rule: string(a.Rule.ID), Where: w.Place() + " " + w.Found(),
+				Reason: w.Reason, Until: w.Until.String()})
+		}
 		switch {
-		case !slices.Contains(demand.Require, a.Rule.ID):
 		case a.Verdict == audit.Broken:
 			all.Broken = append(all.Broken, string(a.Rule.ID))
 		case a.Verdict == audit.CannotSee:
@@ -226,5 +234,8 @@ func (p printer) auditOf(a *approval.Audited) {
 	}
 	for _, g := range a.Unseen {
 		p.field("unseen", g.What+": "+g.Why)
+	}
+	for _, w := range a.Waived {
+		p.field("waived", fmt.Sprintf("%s at %s, until %s: %s", w.Rule, w.Where, w.Until, w.Reason))
 	}
 }

@@ -28,6 +28,7 @@ type auditTable struct {
 type waiveTable struct {
 	Rule   string `toml:"rule"`
 	Where  string `toml:"where"`
+	Commit string `toml:"commit"` // what a tag is at that must be called by
 	Reason string `toml:"reason"`
 	Until  string `toml:"until"`
 }
@@ -47,7 +48,7 @@ func (t auditTable) demand(file string) (audit.Demand, error) {
 			return d, rule.Refusals{{File: file, Rule: rule.PolicyValue, Want: fmt.Sprintf("audit.waive[%d].until: a day as 2027-01-31", i),
 				Got: orNothing(w.Until), Hint: "say until when it may be"}}
 		}
-		d.Waivers = append(d.Waivers, audit.Waiver{Rule: rule.ID(w.Rule), Where: w.Where, Reason: w.Reason, Until: until})
+		d.Waivers = append(d.Waivers, audit.Waiver{Rule: rule.ID(w.Rule), Where: w.Where, Commit: w.Commit, Reason: w.Reason, Until: until})
 	}
 	return d, d.Check()
 }

@@ -285,10 +285,23 @@ func (f Facts) audited() (t Text) {
 		}
 		t = t.and(say(", not seen: "), codes(ids, 4))
 	}
+	if len(a.Waived) > 0 {
+		t = t.and(say("; waived: "), codes(waivedRules(a.Waived), 4))
+	}
 	if a.By != "" {
 		t = t.and(say("; audited by %s on "+a.Issued.UTC().Format(time.DateOnly), a.By))
 	}
 	return t
+}
+
+// waivedRules are the rules of which a place is waived, each with its last day.
+func waivedRules(all []approval.Waived) (names []string) {
+	for _, w := range all {
+		if name := w.Rule + " until " + w.Until; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // broken counts the required rules that are.
