@@ -18,7 +18,9 @@ import (
 // compared stands in Gaps; no change and no gap is what "nothing changed" means.
 type Changes struct {
 	Index    string         `json:"index"`
-	First    bool           `json:"first"`           // the index answered that it has no release of the project
+	Asked    bool           `json:"asked"`           // the index answered which releases it has
+	First    bool           `json:"first"`           // and that it has none of the project
+	Absent   bool           `json:"absent"`          // and has no such project, which it says of what is hidden, too
 	Closes   time.Time      `json:"closes,omitzero"` // when the index takes no new files of this version, at the latest; zero where it has none, or is not known to close
 	Since    []Since        `json:"since"`           // the newest earlier release, and of a final the last candidate
 	By       Publisher      `json:"by"`              // who will publish this one, as the policy has it
@@ -161,7 +163,7 @@ type Gap struct {
 // Judge fills in the findings. A list that is empty is so from here on, and is
 // not null.
 func (c *Changes) Judge() {
-	c.Findings = c.Policy.findings()
+	c.Findings = append(c.absent(), c.Policy.findings()...)
 	for i := range c.Since {
 		c.Since[i].fill()
 		c.Findings = append(c.Findings, c.Since[i].findings(c.By)...)
@@ -171,6 +173,16 @@ func (c *Changes) Judge() {
 	})
 	c.Since, c.Gaps = orEmpty(c.Since), orEmpty(c.Gaps)
 	c.Findings, c.Policy.Differences = orEmpty(c.Findings), orEmpty(c.Policy.Differences)
+}
+
+// absent is the finding that nothing can be compared, because the index says that it
+// has nothing: who hides the releases of a project from a gate has it say that.
+func (c *Changes) absent() []rule.Finding {
+	if !c.Absent {
+		return nil
+	}
+	return []rule.Finding{since(rule.FirstRelease, "", "the first release of this project on index %s, which answers that "+
+		"it has no such project", c.Index)}
 }
 
 func rank(s rule.Severity) int {
@@ -188,7 +200,7 @@ func (s *Since) fill() {
 func since(id rule.ID, where, format string, args ...any) rule.Finding {
 	severity := rule.Remark
 	switch id {
-	case rule.NewDependency, rule.NewStartupCode, rule.NewScript, rule.NewNative, rule.LostProvenance,
+	case rule.FirstRelease, rule.NewDependency, rule.NewStartupCode, rule.NewScript, rule.NewNative, rule.LostProvenance,
 		rule.ChangedPublisher, rule.ChangedPolicy:
 		severity = rule.Look
 	}

@@ -72,6 +72,7 @@ type Waiting struct {
 	Need    int           `json:"need"`           // people
 	Ballots []Ballot      `json:"ballots"`        // the approvals that count
 	May     []string      `json:"may"`            // who has not approved and could
+	Seen    []rule.ID     `json:"seen"`           // what an approval says was seen
 	Refused rule.Refusals `json:"refused"`        // votes that do not count
 	Former  bool          `json:"former"`         // the policy has enough; the one before it, which it changes, has not
 }
@@ -112,10 +113,11 @@ func Check(s staging.Staged, records []staging.Record, run Run, p Policy, now ti
 }
 
 // Count counts the signed votes, on a machine that knows of no run: who started
-// one is not asked, and nothing is approved by it. It returns the approvals that
+// one is not asked, and nothing is approved by it. What is known beside the files
+// counts as far as it was asked for. It returns the approvals that
 // count and the votes that do not, or the errors of [Check].
-func Count(s staging.Staged, records []staging.Record, p Policy, now time.Time) ([]Ballot, rule.Refusals, error) {
-	t, err := count(s, records, Run{}, p, now)
+func Count(s staging.Staged, records []staging.Record, known Beside, p Policy, now time.Time) ([]Ballot, rule.Refusals, error) {
+	t, err := count(s, records, Run{Beside: known}, p, now)
 	return sorted(t.yes), t.refused, err
 }
 
@@ -372,7 +374,7 @@ type voteRow struct {
 // compare holds the vote against the release, the clock and its key. A vote for
 // another release breaks every other rule too, and one is enough to say so.
 func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey, who Person) (no rule.Refusals) {
-	for _, row := range append(t.rows(s, key), t.ofVoter(Signed, who.GitHub, s.Predicate.Acknowledged)...) {
+	for _, row := range slices.Concat(t.rows(s, key), t.ofVoter(Signed, who.GitHub), t.unseen(s.Predicate.Acknowledged)) {
 		if row.holds || s.Predicate.Decision == Reject && !row.rejection {
 			continue
 		}
@@ -384,9 +386,8 @@ func (t *tally) compare(file string, s attest.Statement[Vote], key *allowedKey, 
 	return no
 }
 
-// ofVoter are the rules about who approves, by which road, and having seen what.
-func (t *tally) ofVoter(road Road, github int64, seen []rule.ID) []voteRow {
-	unseen := Unseen(slices.Concat(t.review.Findings(), t.run.Match.Findings), seen)
+// ofVoter are the rules about who approves, and by which road.
+func (t *tally) ofVoter(road Road, github int64) []voteRow {
 	return []voteRow{
 		{
 			id: rule.VoteRoad, holds: t.policy.Counts(road), want: fmt.Sprintf("an approval by the road %q", t.policy.Roads),
@@ -397,20 +398,30 @@ func (t *tally) ofVoter(road Road, github int64, seen []rule.ID) []voteRow {
 			want: "somebody who started neither the build nor the run that publishes", got: "who started one of them",
 			hint: "let somebody else on the list approve, or start the run by somebody who is not asked to approve it",
 		},
+	}
+}
+
+// unseen is the rule about what an approval must say was seen.
+func (t *tally) unseen(seen []rule.ID) []voteRow {
+	unseen := Unseen(t.looks(), seen)
+	return []voteRow{
 		{
 			id: rule.VoteUnseen, holds: len(unseen) == 0, want: "every finding to look at said to be seen",
-			got: "no word of " + join(unseen), hint: "look at them in the review; then approve with --acknowledge, " +
-				"or in a comment with a line for each: seen RULE",
+			got: "no word of " + join(unseen, ", "), hint: "look at them in the review; then approve again, with --acknowledge " +
+				join(unseen, ",") + ", or in a comment with a line for each: seen " + join(unseen, ", seen "),
 		},
 	}
 }
 
-func join(ids []rule.ID) string {
+// looks are all that is found to be looked at, in the files and beside them.
+func (t *tally) looks() []rule.Finding { return slices.Concat(t.review.Findings(), t.run.Findings()) }
+
+func join(ids []rule.ID, between string) string {
 	words := make([]string, len(ids))
 	for i, id := range ids {
 		words[i] = string(id)
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(words, between)
 }
 
 func (t *tally) rows(s attest.Statement[Vote], key *allowedKey) []voteRow {
@@ -491,7 +502,7 @@ func (t *tally) outcome() error {
 		return nil
 	}
 	w := Waiting{Release: t.review.Release, Roads: t.review.Voting.Roads, Have: len(t.yes), Need: t.policy.Need,
-		Ballots: sorted(t.yes), May: t.may(), Refused: t.refused}
+		Ballots: sorted(t.yes), May: t.may(), Seen: Unseen(t.looks(), nil), Refused: t.refused}
 	if t.run.URL != "" && t.policy.Counts(Environment) {
 		w.Run, w.Until = t.run.URL, t.run.Since.Add(t.policy.MaxAge)
 	}

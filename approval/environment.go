@@ -26,8 +26,19 @@ type Run struct {
 	Since    time.Time // when its first attempt began; no review of it is older
 	Starters []int64   // GitHub ids of who started it or a build run, every attempt
 	Reviews  []EnvironmentReview
-	Match    Match // of the files with their source: what it finds to look at, an approval says was seen
+	Beside
 }
+
+// Beside is what stands beside the files of a release: what their source explains of
+// them, and what the index says of earlier releases. What is found in it to look at, an
+// approval says was seen, as of what is in the files. The zero value finds nothing.
+type Beside struct {
+	Match   Match
+	Changes Changes
+}
+
+// Findings are those of both.
+func (b Beside) Findings() []rule.Finding { return slices.Concat(b.Match.Findings, b.Changes.Findings) }
 
 func (r Run) check() error {
 	switch {
@@ -177,7 +188,7 @@ func (t *tally) reviewRows(r EnvironmentReview, said comment) []voteRow {
 		one = said.approve[0]
 	}
 	now := t.now.UTC().Format(time.RFC3339)
-	return append(t.ofVoter(Environment, r.GitHub, said.seen), []voteRow{
+	return slices.Concat(t.ofVoter(Environment, r.GitHub), []voteRow{
 		{id: rule.VoteBot, holds: !r.Bot, want: "a person", got: "a bot", hint: "let a person on the list approve"},
 		{
 			id: rule.VoteRecord, holds: r.State == reviewApproved || r.State == reviewRejected, rejection: true,
@@ -205,7 +216,7 @@ func (t *tally) reviewRows(r EnvironmentReview, said comment) []voteRow {
 			want: "a run that is not older than " + t.policy.MaxAge.String() + " at " + now,
 			got:  "begun at " + t.run.Since.UTC().Format(time.RFC3339), hint: "start a new run of the release workflow and vote there",
 		},
-	}...)
+	}, t.unseen(said.seen))
 }
 
 // rejectionRow lets a rejection pass by that names another release, and no

@@ -178,7 +178,7 @@ func TestNoRunNoApproval(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	ballots, refused, err := approval.Count(w.staged, votes, w.policy, noon)
+	ballots, refused, err := approval.Count(w.staged, votes, approval.Beside{}, w.policy, noon)
 	if err != nil || len(ballots) != 2 || len(refused) > 0 {
 		t.Errorf("counted %d, refused %v: %v", len(ballots), refused, err)
 	}

@@ -38,8 +38,8 @@ type past struct {
 }
 
 // history asks for the page of a project.
-func (x *Index) history(ctx context.Context, project string, version dist.Version) (*history, error) {
-	return again(ctx, briefly(), func() (*history, error) {
+func (x *Index) history(ctx context.Context, p patience, project string, version dist.Version) (*history, error) {
+	return again(ctx, p, func() (*history, error) {
 		h := &history{project: project, version: version, known: map[string]*past{}}
 		var err error
 		h.page, err = x.list(ctx, project, h.keep)

@@ -79,11 +79,7 @@ type Commit struct {
 // verifies, could be of it: that is an error. An index that gives no answer is waited
 // for as long as the witness has patience.
 func (w Witness) LastCommit(ctx context.Context, project string) (Commit, error) {
-	patience := briefly()
-	if w.Patience > 0 {
-		patience = w.patience()
-	}
-	list, err := again(ctx, patience, func() ([]served, error) { return w.Index.attested(ctx, project) })
+	list, err := again(ctx, w.forAnswer(), func() ([]served, error) { return w.Index.attested(ctx, project) })
 	if err != nil {
 		return Commit{}, err // of half a page nobody knows what was last
 	}
@@ -93,6 +89,15 @@ func (w Witness) LastCommit(ctx context.Context, project string) (Commit, error)
 		}
 	}
 	return Commit{}, nil
+}
+
+// forAnswer is how long an answer about the past is waited for: by a job that would
+// have to be approved again, as long as it may, and else not long.
+func (w Witness) forAnswer() patience {
+	if w.Patience > 0 {
+		return w.patience()
+	}
+	return briefly()
 }
 
 // attested is one file with provenance of each of the last releases, the last

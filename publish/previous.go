@@ -27,7 +27,8 @@ const changesLimit = 3 * time.Minute
 // metadata beside wheels (PEP 658), the directory at the end of each wheel and
 // what stands in it about entry points (by range requests), the whole of the sdist,
 // and who published. Whatever cannot be had is a gap in the facts, and
-// no error; that ends them where ctx ends, or the release is none.
+// no error; that ends them where ctx ends, or the release is none. Which releases the
+// index has at all is waited for as long as the witness has patience.
 func (w Witness) Changes(ctx context.Context, s staging.Staged, blobs *blob.Store) (approval.Changes, error) {
 	if err := w.check(s); err != nil {
 		return approval.Changes{}, err
@@ -38,15 +39,16 @@ func (w Witness) Changes(ctx context.Context, s staging.Staged, blobs *blob.Stor
 		return approval.Changes{}, err
 	}
 	c := approval.Changes{Index: m.Index, By: w.Publisher.shown()}
+	h, err := w.Index.history(ctx, w.forAnswer(), m.Project, version)
 	within, cancel := context.WithTimeout(ctx, changesLimit)
 	defer cancel()
-	h, err := w.Index.history(within, m.Project, version)
+	c.Asked = err == nil
 	var list []relation
 	switch {
 	case err != nil:
 		c.Gaps = append(c.Gaps, approval.Gap{What: "what changed since the release before", Why: brief(err.Error())})
 	case h.first():
-		c.First = true
+		c.First, c.Absent = true, !h.page.listed
 	default:
 		if list = h.since(); len(list) == 0 {
 			c.Gaps = append(c.Gaps, approval.Gap{What: "what changed since the release before", Why: h.none()})

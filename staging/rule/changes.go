@@ -4,6 +4,7 @@ package rule
 // second build of itself. They refuse nothing: each is a finding that a person
 // looks at.
 const (
+	FirstRelease       ID = "first-release"
 	NewDependency      ID = "new-dependency"
 	NewStartupCode     ID = "new-startup-code"
 	NewScript          ID = "new-script"
@@ -25,6 +26,10 @@ const (
 )
 
 var changesStories = map[ID]string{
+	FirstRelease: "The index answers that it has no such project, so the release is compared with nothing, and nobody " +
+		"decided on one before. It answers the same where the project is hidden from the gate: at a wrong address, or by " +
+		"somebody who stands in between. See that the project is new, or find out who answers. Where the store knows of " +
+		"an earlier release on this index, such an answer decides nothing.",
 	NewDependency: "A dependency that the earlier release did not have is installed on every user's machine with the " +
 		"next upgrade. A hidden one is how the npm package axios was made to bring malware in March 2026. " +
 		"Find the change that added it, and look at the project that it names, letter by letter.",

@@ -161,6 +161,7 @@ func (r release) vote(ctx context.Context, s Streams, decision approval.Decision
 	if err != nil {
 		return err
 	}
+	r = r.knowing(review.past, review.match)
 	if decision == approval.Approve && r.policy.wantsMatch() {
 		if err := review.match.Err(); err != nil {
 			return err

@@ -1,72 +1,19 @@
 package command
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/distgate/distgate/approval"
-	"github.com/distgate/distgate/publish"
 	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
-
-// changes asks the index, and the store, what changed since earlier releases.
-// What they do not say is a gap in the facts.
-func (r release) changes(ctx context.Context) (approval.Changes, error) {
-	witness, err := r.witness()
-	if err != nil {
-		return approval.Changes{}, err
-	}
-	c, err := witness.Changes(ctx, r.staged, r.store.Blobs())
-	if err != nil {
-		return c, err
-	}
-	if err := r.policyChange(ctx, witness, &c); err != nil {
-		c.Gaps = append(c.Gaps, approval.Gap{What: "what changed in the policy", Why: err.Error()})
-	}
-	c.Judge()
-	return c, ctx.Err()
-}
-
-// policyChange compares the policy with that of the release that was published
-// last.
-func (r release) policyChange(ctx context.Context, witness publish.Witness, c *approval.Changes) error {
-	was, err := r.policyThen(ctx, witness)
-	if err != nil {
-		return err
-	}
-	if was.from == nil {
-		if !c.First {
-			c.Gaps = append(c.Gaps, approval.Gap{What: "what changed in the policy",
-				Why: "no release is known that was published under one"})
-		}
-		return nil
-	}
-	if !was.believed && was.commit == "" {
-		c.Gaps = append(c.Gaps, approval.Gap{What: "whether " + was.version + " was published last",
-			Why: "the publisher that the policy names now signed no receipt in the store"})
-	}
-	if c.First {
-		own := r.staged.Manifest().Version
-		why := "the index has none but " + own + " itself"
-		if was.version != "" && was.version != own {
-			why = "the index has no release, but the store has a receipt for " + was.version
-		}
-		c.Gaps = append(c.Gaps, approval.Gap{What: "what changed since the release before", Why: why})
-		c.First = false
-	}
-	c.Policy = approval.PolicyChange{Release: was.release, Version: was.version, Commit: was.commit}
-	c.Policy.Differences, err = comparePolicies(filepath.Base(r.policy.file), was.files, r.policy.files)
-	return err
-}
 
 // comparePolicies compares distgate.toml key by key, lists of signers line by
 // line, and whatever else the policy names by its digest.

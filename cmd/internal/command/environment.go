@@ -38,7 +38,7 @@ func (r release) voteInRun(ctx context.Context, s Streams, review looked, decisi
 	if err := r.mayPublish(ctx, client, publisher, own); err != nil {
 		return err
 	}
-	own.facts.Match = review.match
+	own.facts.Beside = r.known
 	comment, err := review.Comment(approval.Opinion{Decision: decision, Acknowledged: f.seen(), Reason: f.reason, Issued: s.Now(),
 		Holds: r.policy.approval.MaxAge})
 	if err != nil {
@@ -174,8 +174,15 @@ func (p printer) voteHere(w approval.Waiting) {
 	}
 	p.field("where", w.Run+` ("Review deployments", where the job waits; else run the publishing job again)`)
 	p.field("until", utc(w.Until))
-	p.line("  comment with this line, alone or among others:")
+	lines := "this line, alone or among others:"
+	if len(w.Seen) > 0 {
+		lines = "these lines, alone or among others, when you have seen it:"
+	}
+	p.line("  comment with %s", lines)
 	p.line("")
 	p.line("%s", fmt.Sprintf("approve %s", w.Release))
+	for _, id := range w.Seen {
+		p.line("%s", "seen "+string(id))
+	}
 	p.line("")
 }

@@ -66,13 +66,13 @@ func (was policyThen) has(file dist.Digest) bool {
 // policyThen asks the store and the index, which knows what was last. Which store it
 // is says the policy, and an older copy of one knows of no later release; what the
 // index serves has provenance, which names the commit, and the commit has the
-// policy. A policy that was not read from GitHub has the store alone.
-func (r release) policyThen(ctx context.Context, witness publish.Witness) (policyThen, error) {
+// policy.
+func (r release) policyThen(ctx context.Context, s Streams, witness publish.Witness) (policyThen, error) {
 	stored, err := r.policyStored(ctx)
-	if err != nil || r.policy.at == nil {
+	if err != nil {
 		return stored, err
 	}
-	served, err := r.policyServed(ctx, witness, stored)
+	served, err := r.policyServed(ctx, s, witness, stored)
 	if err != nil || served.from != nil {
 		return served, err
 	}
@@ -93,12 +93,12 @@ func (r release) policyStored(ctx context.Context) (policyThen, error) {
 // policyServed is the policy at the commit that the index's provenance names, if what
 // it has last is not what the store has last. Of a release that was published before its
 // repository had a policy, there is none.
-func (r release) policyServed(ctx context.Context, witness publish.Witness, stored policyThen) (policyThen, error) {
+func (r release) policyServed(ctx context.Context, s Streams, witness publish.Witness, stored policyThen) (policyThen, error) {
 	last, err := witness.LastCommit(ctx, r.staged.Manifest().Project)
 	if err != nil || last.SHA == "" || stored.believed && stored.has(last.File) {
 		return policyThen{}, err
 	}
-	from, err := r.policy.at(ctx, last.SHA)
+	from, err := r.policy.at(ctx, s, last.SHA)
 	if err != nil {
 		return policyThen{}, fmt.Errorf("the commit from which the last release was published: %w", err)
 	}
@@ -136,13 +136,16 @@ func among(files []staging.PolicyFile) policySource {
 
 // last is the release before this one that people decided on. A rehearsal, which
 // asks nobody, is none.
-func (r release) last(ctx context.Context) (publish.Last, error) {
+func (r release) last(ctx context.Context) (publish.Last, error) { return r.lastOf(ctx, r.decided) }
+
+// lastOf is the last release before this one that counts.
+func (r release) lastOf(ctx context.Context, counts func(context.Context, staging.Release) (bool, error)) (publish.Last, error) {
 	publisher, err := r.policy.publisher(r.index)
 	if err != nil {
 		return publish.Last{}, err
 	}
 	own := staging.Release{Digest: r.staged.Digest(), Manifest: r.staged.Manifest()}
-	return publish.LastPublished(ctx, r.store, own, publisher, r.policy.verifier, r.decided)
+	return publish.LastPublished(ctx, r.store, own, publisher, r.policy.verifier, counts)
 }
 
 // decided tells whether people were asked about a release, by the policy that it
@@ -160,12 +163,15 @@ func (r release) decided(ctx context.Context, other staging.Release) (bool, erro
 // spelled in several ways; the audience is what the index itself asks for.
 func (p policy) releasesTo(index publish.Address) bool {
 	for name, t := range p.table.Index {
-		decided := p.address(name)
-		if t.Votes == nil && (decided.Audience == index.Audience || hostOf(decided.Upload) == hostOf(index.Upload)) {
+		if t.Votes == nil && sameIndex(p.address(name), index) {
 			return true
 		}
 	}
 	return false
+}
+
+func sameIndex(a, b publish.Address) bool {
+	return a.Audience == b.Audience || hostOf(a.Upload) == hostOf(b.Upload)
 }
 
 func hostOf(address string) string {

@@ -141,9 +141,8 @@ type approvalTable struct {
 // policy is distgate.toml and every file that it names, read and judged: what
 // each room takes, and no more of the file.
 type policy struct {
-	file     string                                                         // path of distgate.toml
-	from     policySource                                                   // where it and what it names is read
-	at       func(ctx context.Context, commit string) (policySource, error) // the same of another commit; nil of a folder
+	file     string       // path of distgate.toml
+	from     policySource // where it and what it names is read
 	table    policyFile
 	files    []staging.PolicyFile // all that was read
 	fetched  []string             // those of them that come by TUF

@@ -82,16 +82,28 @@ func policyOf(ctx context.Context, s Streams, repository string) (policy, error)
 	if err != nil {
 		return policy{}, err
 	}
-	p.at = func(ctx context.Context, commit string) (policySource, error) {
-		_, err := client.CommitSignature(ctx, r.Name, commit) // it is there
-		then := r
-		then.Head = commit
-		return func(ctx context.Context, name string) ([]byte, error) { return client.File(ctx, then, name) }, err
-	}
 	if !sameAddress(p.api(), api) {
 		return policy{}, usageError{p.refuse("github.api", "the API that the policy was read from, "+api, p.api())}
 	}
 	return p, p.isOf(r)
+}
+
+// at reads the policy at another commit of the repository that publishes.
+func (p policy) at(ctx context.Context, s Streams, commit string) (policySource, error) {
+	client, err := p.github(s)
+	if err != nil {
+		return nil, err
+	}
+	then, err := client.Repository(ctx, p.table.Publish.Repository)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.isOf(then); err != nil {
+		return nil, err
+	}
+	_, err = client.CommitSignature(ctx, then.Name, commit) // it is there
+	then.Head = commit
+	return func(ctx context.Context, name string) ([]byte, error) { return client.File(ctx, then, name) }, err
 }
 
 func sameAddress(a, b string) bool {

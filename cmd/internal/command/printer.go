@@ -129,6 +129,9 @@ func (p printer) waiting(w approval.Waiting) {
 		p.field("by", formerPeople)
 	}
 	p.field("may vote", strings.Join(w.May, ", "))
+	for _, id := range w.Seen {
+		p.field("look at", string(id)+": an approval says that it was seen")
+	}
 	p.voteHere(w)
 	p.refusals(w.Refused)
 }

@@ -118,9 +118,16 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err != nil {
 		return err
 	}
-	if r.policy.approval.Former, err = r.formerServed(ctx, s, own, patience); err != nil {
+	witness, err := r.witness()
+	if err != nil {
 		return err
 	}
+	witness.Patience = patience
+	before, err := r.pastServed(ctx, s, own.run, witness)
+	if err != nil {
+		return err
+	}
+	r.policy.approval.Former, own.facts.Changes = before.former, before.changes
 	told := outcome{}
 	if told.audit, err = r.guarded(ctx, s, own); err != nil {
 		return err
@@ -129,9 +136,6 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 		return err
 	}
 	told.run = own.facts
-	if told.changes, err = r.toTell(ctx, s); err != nil {
-		return err
-	}
 	approved, err := r.check(ctx, s, own.facts)
 	if err != nil {
 		return errors.Join(err, r.tell(ctx, s, told, err))
@@ -150,21 +154,11 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	return showReceipt(s, f, confirmed)
 }
 
-// formerServed is the former policy as the index knows it, which is waited for: a
-// job that leaves costs a person's second approval.
-func (r release) formerServed(ctx context.Context, s Streams, own releaseRun, patience time.Duration) (*approval.Policy, error) {
-	witness, err := r.witness()
-	if err != nil {
-		return nil, err
-	}
-	witness.Patience, witness.Progress = patience, newSteps(s).event
-	was, err := r.policyThen(ctx, witness)
-	if err != nil {
-		left := witness.Unasked(r.staged, err)
-		printer{s.Err}.unfinished(left, own.run, errors.As(err, new(rule.Refusals)))
-		return nil, left
-	}
-	return r.former(ctx, was)
+// left says that nobody knows what is on the index, and how to go on.
+func (r release) left(s Streams, run workflows.Run, witness publish.Witness, why error) error {
+	left := witness.Unasked(r.staged, why)
+	printer{s.Err}.unfinished(left, run, errors.As(why, new(rule.Refusals)))
+	return left
 }
 
 // upload sends what was approved, and has its custody and its receipt recorded.

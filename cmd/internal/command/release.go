@@ -24,6 +24,9 @@ type release struct {
 	staged staging.Staged
 	index  string
 	before staging.Release // that was published, and files were added to; or none
+
+	known   approval.Beside // what was asked beside the files, by [release.knowing]
+	unasked error           // why it is not known who decided on the release before
 }
 
 // openRelease finds the release that ref names and proves it again: every byte
@@ -111,7 +114,7 @@ func (p policy) open(ctx context.Context, s Streams, f shared, store *staging.St
 	if err != nil {
 		return release{}, err
 	}
-	r := release{f, p, store, staged, index, before}
+	r := release{flags: f, policy: p, store: store, staged: staged, index: index, before: before}
 	was, err := r.policyStored(ctx)
 	if err == nil {
 		r.policy.approval.Former, err = r.former(ctx, was)
@@ -156,7 +159,7 @@ func (r release) count(ctx context.Context, s Streams) ([]approval.Ballot, rule.
 	if err != nil {
 		return nil, nil, err
 	}
-	return approval.Count(r.staged, records, r.policy.approval, s.Now())
+	return approval.Count(r.staged, records, r.known, r.policy.approval, s.Now())
 }
 
 // published reports whether a receipt of the publisher is under a release.

@@ -151,21 +151,11 @@ func (a actions) summarizeRefusals(err error) error {
 
 // outcome is what the job that publishes came to.
 type outcome struct {
-	run     approval.Run
-	changes *approval.Changes // before anything was uploaded
+	run     approval.Run      // with what the index said before anything was uploaded
 	audit   *approval.Audited // nil where the policy requires nothing of the repository
 	receipt publish.Receipt   // zero where nothing was
 	ballots []approval.Ballot
 	refused rule.Refusals
-}
-
-// toTell reads what the summary says of earlier releases, where one is written.
-func (r release) toTell(ctx context.Context, s Streams) (*approval.Changes, error) {
-	if inActions(s).summary == "" {
-		return nil, nil
-	}
-	c, err := r.changes(ctx)
-	return &c, err
 }
 
 // tell writes the summary of the job that publishes: what is waited for, or what was
@@ -182,7 +172,7 @@ func (r release) tell(ctx context.Context, s Streams, o outcome, err error) erro
 	if err != nil {
 		return err
 	}
-	facts.Changes, facts.Match, facts.Audit, facts.Links.Run = o.changes, &o.run.Match, o.audit, ownPage(s)
+	facts.Changes, facts.Match, facts.Audit, facts.Links.Run = &o.run.Changes, &o.run.Match, o.audit, ownPage(s)
 	facts.Served.Time = o.receipt.Confirmed
 	for _, f := range o.receipt.Files {
 		facts.Served.Files = append(facts.Served.Files, report.File{Name: f.Name, Digest: f.Digest, Size: f.Size, URL: f.URL})

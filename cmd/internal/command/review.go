@@ -61,6 +61,7 @@ func (r release) review(ctx context.Context, s Streams, html, rebuild string) er
 	if err != nil {
 		return err
 	}
+	r = r.knowing(l.past, l.match)
 	all := reviewed{l.Review, l.changes, l.match, again, l.audit}
 	facts, err := r.report(ctx, s, html, all)
 	if err != nil {
@@ -95,16 +96,20 @@ type reviewed struct {
 // what the index and GitHub say beside them.
 type looked struct {
 	approval.Review
-	changes approval.Changes
-	match   approval.Match
-	audit   *approval.Audited // nil where the policy requires nothing of the repository
+	past
+	match approval.Match
+	audit *approval.Audited // nil where the policy requires nothing of the repository
 }
 
 func (r release) look(ctx context.Context, s Streams) (l looked, err error) {
 	if l.Review, err = approval.Show(r.staged, r.policy.approval); err != nil {
 		return l, policyFault(err)
 	}
-	if l.changes, err = r.changes(ctx); err != nil {
+	witness, err := r.witness()
+	if err != nil {
+		return l, err
+	}
+	if l.past, err = r.past(ctx, s, witness); err != nil {
 		return l, err
 	}
 	if l.match, err = r.match(ctx, s); err != nil {
@@ -114,9 +119,8 @@ func (r release) look(ctx context.Context, s Streams) (l looked, err error) {
 	return l, err
 }
 
-// unseen are the rules of findings to look at that are not said to be seen. Those
-// of the files and of their source are asked for again where votes are counted; an
-// index can say otherwise by then, so that what it says is asked for here alone.
+// unseen are the rules of findings to look at that are not said to be seen. They are
+// asked for again where votes are counted; an index can say otherwise by then.
 func (l looked) unseen(seen []rule.ID) []rule.ID {
 	return approval.Unseen(slices.Concat(l.Findings(), l.changes.Findings, l.match.Findings), seen)
 }

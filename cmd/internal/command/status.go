@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,8 +60,9 @@ type standing struct {
 	By      []approval.Ballot `json:"by"`
 	May     []string          `json:"may"` // who could still approve
 	Refused rule.Refusals     `json:"refused"`
-	Today   rule.Refusals     `json:"today"`           // why the policy as it is now refuses what was published
-	Error   string            `json:"error,omitempty"` // why it is undecided
+	Today   rule.Refusals     `json:"today"`             // why the policy as it is now refuses what was published
+	Error   string            `json:"error,omitempty"`   // why it is undecided
+	Unasked string            `json:"unasked,omitempty"` // why it is not known who decided on the release before
 	Next    string            `json:"next,omitempty"`
 }
 
@@ -82,8 +84,11 @@ func status(ctx context.Context, s Streams, f shared, args []string) (standings 
 	}
 	printer{s.Err}.refusals(malformed)
 	standings = []standing{}
+	var silent error // of the index, once it gave no answer
 	for _, listed := range releases {
-		standings = append(standings, p.standing(ctx, s, f, at, listed))
+		var st standing
+		st, silent = p.standing(ctx, s, f, at, listed, silent)
+		standings = append(standings, st)
 	}
 	return standings, p.storeName(f), nil
 }
@@ -102,17 +107,43 @@ func newStanding(release dist.Digest, m staging.Manifest, need int) standing {
 		Need: need, May: []string{}, By: []approval.Ballot{}, Refused: rule.Refusals{}, Today: rule.Refusals{}}
 }
 
-// standing is where a release stands. One that is broken does not hide the others.
-func (p policy) standing(ctx context.Context, s Streams, f shared, store *staging.Store, listed staging.Release) standing {
+// standing is where a release stands. One that is broken does not hide the others. Where
+// the index was silent before, it is not asked again, and stays so.
+func (p policy) standing(
+	ctx context.Context, s Streams, f shared, store *staging.Store, listed staging.Release, silent error,
+) (standing, error) {
 	r, err := p.open(ctx, s, f, store, listed.Digest)
 	if err != nil {
-		return p.unopened(ctx, s, store, listed, err)
+		return p.unopened(ctx, s, store, listed, err), silent
+	}
+	if out, err := p.published(ctx, store, listed, r.index); err == nil && !out {
+		r = r.askedWho(ctx, s, silent)
 	}
 	st, err := r.standing(ctx, s)
 	if err != nil {
-		return newStanding(listed.Digest, listed.Manifest, p.approval.Need).failed(err)
+		return newStanding(listed.Digest, listed.Manifest, p.approval.Need).failed(err), r.unasked
 	}
-	return st
+	return st, cmp.Or(r.unasked, silent)
+}
+
+// askedWho is the release with the people who must vote on it as the index knows them
+// too, or with why it was not asked.
+func (r release) askedWho(ctx context.Context, s Streams, silent error) release {
+	if r.unasked = silent; silent != nil {
+		return r
+	}
+	witness, err := r.witness()
+	if err == nil {
+		var was policyThen
+		if was, err = r.policyThen(ctx, s, witness); err == nil {
+			var former *approval.Policy
+			if former, err = r.former(ctx, was); err == nil {
+				r.policy.approval.Former = former
+			}
+		}
+	}
+	r.unasked = err
+	return r
 }
 
 // unopened is where a release stands that could not be proven again, by its
@@ -179,6 +210,9 @@ func (r release) standing(ctx context.Context, s Streams) (standing, error) {
 // stands is where the release stands by a count of its votes.
 func (r release) stands(published bool, ballots []approval.Ballot, refused rule.Refusals, err error) (standing, error) {
 	st := newStanding(r.staged.Digest(), r.staged.Manifest(), r.policy.approval.Need)
+	if r.unasked != nil && !published {
+		st.Unasked = r.unasked.Error()
+	}
 	var waiting approval.Waiting
 	var rejected rule.Refusals
 	name := short(st.Release)
@@ -220,6 +254,9 @@ func (p printer) standing(st standing) {
 	}
 	if st.Error != "" {
 		p.field("error", st.Error)
+	}
+	if st.Unasked != "" {
+		p.field("not asked", "who decided on the release before, as the index has it, so that publish may wait for more people: "+st.Unasked)
 	}
 	if st.Next != "" {
 		p.field("next", st.Next)
