@@ -94,7 +94,7 @@ type Facts struct {
 	Pins     map[Pin]workflows.Seen[bool]
 	Actions  map[string]workflows.Seen[Action] // by "OWNER/NAME[/PATH]@COMMIT": those of the release, and those that they use
 
-	Tags         map[string]string // commits of workflows that may be called by tag: see [Demand.Tags]
+	Tags         map[string]string // commits at which workflows may be called by tag: see [Demand.Tags]
 	Labels       []string          // of runners that the policy lists, beside GitHub's own
 	Refs         []string          // that may publish, as the policy has them
 	Environments []string          // in which the policy lets jobs publish

@@ -19,7 +19,7 @@ type Demand struct {
 type Waiver struct {
 	Rule   rule.ID `json:"rule"`
 	Where  string  `json:"where,omitempty"`  // a file, a setting or what was found, as the report has it; "" is every place
-	Commit string  `json:"commit,omitempty"` // what the tag is at of a workflow that must be called by tag: see [Demand.Tags]
+	Commit string  `json:"commit,omitempty"` // that the tag of a called workflow is at: see [Demand.Tags]
 	Reason string  `json:"reason"`
 	Until  Day     `json:"until"` // the last day that it holds
 }
@@ -58,12 +58,12 @@ func (d Day) end() time.Time {
 // Waived is a place that a waiver lets be.
 type Waived struct {
 	Spot
-	Commit string `json:"commit,omitempty"` // what was read in the place of a tag
+	Commit string `json:"commit,omitempty"` // that the tag is at
 	Reason string `json:"reason"`
 	Until  Day    `json:"until"`
 }
 
-// Found is what was found there, and what of it was read.
+// Found is what was found there, and which commit it is.
 func (w Waived) Found() string {
 	if w.Commit == "" {
 		return w.Got
@@ -108,8 +108,8 @@ func (w Waiver) tagged() bool {
 	return w.Rule == unpinnedUses.ID && m != nil && !commitForm.MatchString(m[3]) && commitForm.MatchString(w.Commit)
 }
 
-// Tags are the commits of the workflows that may be called by tag until their waivers
-// end, by how they are called. They are read there as long as the tag is at it.
+// Tags are the commits at which workflows may be called by tag until their waivers end,
+// by how they are called. They are taken unread, as an action is, while the tag is there.
 func (d Demand) Tags(now time.Time) map[string]string {
 	tags := map[string]string{}
 	for _, w := range d.Waivers {

@@ -46,7 +46,7 @@ type job struct {
 	ast   *actionlint.Job    // nil: the steps of an action
 	uses  *actionlint.String // nil: it has steps of its own
 	calls *file              // what it uses, if that was read
-	fault string             // why what it calls by a name was not
+	fault string             // why what it calls by a name is not as the policy takes it
 	steps []*step
 	texts []text // all that may hold an expression
 }

@@ -32,7 +32,7 @@ func asked(content Content) Content {
 // remotes are other repositories, and how they are asked.
 type remotes struct {
 	content Content
-	tags    map[string]string // commits of workflows that may be called by tag, by how they are called
+	tags    map[string]string // commits at which workflows may be called by tag, by how they are called
 	at      func(ctx context.Context, repository, commit, tag string) (bool, error)
 }
 
@@ -41,19 +41,20 @@ func (f Facts) remotes(c *workflows.Client) *remotes {
 	return &remotes{content: asked(c.Content), tags: f.Tags, at: c.Pinned}
 }
 
-// commit is where something called by a name is read, or why it is not.
-func (r *remotes) commit(ctx context.Context, uses string, from origin) (commit, gap string) {
+// accepted is "" where a workflow that is called by a name is at the commit at which
+// the policy takes it, unread, or why it is not.
+func (r *remotes) accepted(ctx context.Context, uses string, from origin) (gap string) {
 	commit, ok := r.tags[uses]
 	if !ok {
-		return "", "nobody knows which commit the name means when it runs"
+		return "nobody knows which commit the name means when it runs"
 	}
 	switch is, err := r.at(ctx, from.repository, commit, from.commit); {
 	case err != nil:
-		return "", "which commit the tag is at cannot be seen: " + err.Error()
+		return "which commit the tag is at cannot be seen: " + err.Error()
 	case !is:
-		return "", movedTag + commit
+		return movedTag + commit
 	}
-	return commit, ""
+	return ""
 }
 
 const movedTag = "the tag is not at "
@@ -102,12 +103,13 @@ func (f *Files) reachFrom(ctx context.Context, r *remotes, j *job, reached *int)
 	if *reached++; gap == "" && *reached > maxReached {
 		gap = fmt.Sprintf("more than %d workflows of other repositories are called", maxReached)
 	}
-	if gap == "" && !commitForm.MatchString(from.commit) {
-		from.commit, gap = r.commit(ctx, value(j.uses), from)
-		j.fault = gap
-	}
-	if gap == "" {
+	switch {
+	case gap != "":
+	case commitForm.MatchString(from.commit):
 		j.calls, gap = f.far(ctx, r.content, from, at, j.file)
+	default:
+		gap = r.accepted(ctx, value(j.uses), from)
+		j.fault = gap
 	}
 	if gap != "" {
 		unread.What, unread.Needs = value(j.uses)+": "+gap, "contents: read"

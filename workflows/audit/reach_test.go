@@ -73,10 +73,10 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// A workflow that must be called by tag is read at the commit that the policy says, as
-// long as the tag is there, and nothing else waives that.
+// A workflow that must be called by tag is taken unread at the commit that the policy
+// says, as long as the tag is there, and nothing else waives that.
 func TestCalledByTag(t *testing.T) {
-	const at, uses = "acme/shared/.github/workflows/build.yml@" + commit, "acme/shared/.github/workflows/build.yml@v2.1.0"
+	const uses = "acme/shared/.github/workflows/build.yml@v2.1.0"
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	until := Waiver{Rule: unpinnedUses.ID, Where: uses, Commit: commit, Reason: "it must be called by tag", Until: Day{2026, 11, 30}}
 	ended, elsewhereTagged, everywhere := until, until, until
@@ -87,7 +87,7 @@ func TestCalledByTag(t *testing.T) {
 		err            error
 		uses, download Verdict
 	}{
-		"where it is":          {until, commit, nil, IsWaived, Broken},
+		"where it is":          {until, commit, nil, IsWaived, Holds},
 		"moved":                {until, other, nil, Broken, CannotSee},
 		"at another commit":    {elsewhereTagged, commit, nil, Broken, CannotSee},
 		"not to be seen":       {until, "", errors.New("rate limit"), CannotSee, CannotSee},
@@ -103,7 +103,7 @@ func TestCalledByTag(t *testing.T) {
 			if err := demand.Check(); err != nil {
 				t.Fatal(err)
 			}
-			far := &remotes{elsewhere(map[string]string{at: callee("- run: curl -L https://example.org/latest | sh")}), demand.Tags(now),
+			far := &remotes{elsewhere(nil), demand.Tags(now),
 				func(_ context.Context, repository, commit, tag string) (bool, error) {
 					return repository == "acme/shared" && tag == "v2.1.0" && commit == c.isAt, c.err
 				}}
