@@ -225,6 +225,7 @@ func TestServeKeepsTheWorldUpUntilItIsEnded(t *testing.T) {
 			t.Errorf("want %q in\n%s", want, text)
 		}
 	}
+	stagesItsRun(t, text, folder)
 	cancel()
 	go io.Copy(io.Discard, reader)
 	if c := <-code; c != exitDone {
@@ -232,6 +233,23 @@ func TestServeKeepsTheWorldUpUntilItIsEnded(t *testing.T) {
 	}
 	if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is still there (%v)", folder, err)
+	}
+}
+
+// stagesItsRun types the line of the directions that takes the run's artifacts.
+func stagesItsRun(t *testing.T, text, folder string) {
+	t.Helper()
+	exported := map[string]string{}
+	for _, line := range regexp.MustCompile(`export (\w+)='(.*)'`).FindAllStringSubmatch(text, -1) {
+		exported[line[1]] = line[2]
+	}
+	args := strings.Fields(regexp.MustCompile(`stage --run \d+`).FindString(text))
+	var said bytes.Buffer
+	s := streams(&said, &said)
+	s.Env = func(name string) string { return exported[name] }
+	if c := command.Main(t.Context(), append(args, "--policy", folder+"/distgate.toml", "--store", t.TempDir()+"/store"), s); c != 0 ||
+		!strings.Contains(said.String(), "staged     widget 1.0 for index local: 4 files") {
+		t.Errorf("%v: %d\n%s", args, c, said.String())
 	}
 }
 

@@ -137,6 +137,14 @@ func Updates() (File, error) {
 	return File{".github/dependabot.yml", text}, err
 }
 
+// UpdatesEntry are the lines of it that another file of Dependabot's needs, below
+// "updates:".
+func UpdatesEntry() (string, error) {
+	file, err := Updates()
+	_, entry, _ := strings.Cut(string(file.Text), "updates:\n")
+	return entry, err
+}
+
 // Name is the project, as a comment has it.
 func (s Setup) Name() string {
 	if s.Project == "" {

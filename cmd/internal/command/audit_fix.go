@@ -90,7 +90,7 @@ func (p printer) fixed(root *os.Root, fixed []audit.Fixed, write bool) error {
 	}
 	switch {
 	case len(fixed) == 0:
-		p.line("done       nothing that can be changed safely; triggers, scripts and secrets are yours")
+		p.outcome("done", "nothing that can be changed safely; triggers, scripts and secrets are yours")
 	case !write:
 		p.field("next", "read it, and run the same again with --write")
 	default:

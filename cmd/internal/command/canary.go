@@ -59,7 +59,7 @@ func canary(ctx context.Context, s Streams, f shared, name string) error {
 		return emit(s.Out, closed{Index: name, Publisher: "closed", New: isNew})
 	}
 	out := printer{s.Out}
-	out.line("closed     index %s gives no upload token to a job outside the environment %s", name, publisher.Environment)
+	out.outcome("closed", "index "+name+" gives no upload token to a job outside the environment "+publisher.Environment)
 	if isNew {
 		out.field("new", p.project+": the index has no such project yet. A pending publisher that names the environment makes it, "+
 			"when the release is published; that there is one, nobody can ask")

@@ -112,16 +112,16 @@ func strangers(got workflows.Collected) (refused []attest.Candidate) {
 // collected says what was found, and what of it does not count.
 func (p printer) collected(got workflows.Collected) {
 	for _, a := range got.Artifacts {
-		p.line("artifact   %s of run %s: id %s", a.Name, fmt.Sprint(a.Run), fmt.Sprint(a.ID))
+		p.outcome("artifact", fmt.Sprintf("%s of run %d: id %d", a.Name, a.Run, a.ID))
 	}
 	for _, a := range got.Superseded {
-		p.line("superseded %s of run %s: id %s, by a newer one of its name", a.Name, fmt.Sprint(a.Run), fmt.Sprint(a.ID))
+		p.outcome("superseded", fmt.Sprintf("%s of run %d: id %d, by a newer one of its name", a.Name, a.Run, a.ID))
 	}
 	for _, r := range got.Replaced {
-		p.line("replaced   %s of run %s by that of run %s", r.Name, fmt.Sprint(r.WasRun), fmt.Sprint(r.IsRun))
+		p.outcome("replaced", fmt.Sprintf("%s of run %d by that of run %d", r.Name, r.WasRun, r.IsRun))
 	}
 	for _, m := range got.LeftOut {
-		p.line("left out   %s of artifact %s", m.Name(), m.Artifact)
+		p.outcome("left out", m.Name()+" of artifact "+m.Artifact)
 	}
 }
 
@@ -134,7 +134,7 @@ type fetching struct {
 }
 
 func newFetching(s Streams) *fetching {
-	return &fetching{steps: newSteps(s), bar: startProgress(s, "fetched", -1), done: map[string]int64{}}
+	return &fetching{steps: newSteps(s), bar: startProgress(s, "downloaded", -1), done: map[string]int64{}}
 }
 
 func (f *fetching) event(e workflows.Event) {

@@ -93,7 +93,7 @@ func (r release) fetch(ctx context.Context, s Streams, files []staging.File, to 
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	bar := startProgress(s, "fetched", bytesOf(files))
+	bar := startProgress(s, "written", bytesOf(files))
 	var no rule.Refusals
 	for _, file := range files {
 		if err := ctx.Err(); err != nil {

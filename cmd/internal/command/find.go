@@ -35,7 +35,7 @@ func (p policy) findRun(ctx context.Context, s Streams, version dist.Version) ([
 		}
 		if is {
 			url := workflows.Run{Repository: t.Repository, ID: run.ID}.URL()
-			printer{s.Err}.line("found      %s, of %s (%s)", url, run.Ref, run.Commit)
+			printer{s.Err}.outcome("found", url+", of "+run.Ref+" ("+run.Commit+")")
 			return []string{strconv.FormatInt(run.ID, 10)}, nil
 		}
 	}

@@ -72,7 +72,7 @@ func (p policy) api() string {
 // github tells of pauses.
 func (t *steps) github(e workflows.Event) {
 	if e.Step == workflows.Waiting {
-		printer{t.s.Err}.line("%-10s until %s: %s", string(e.Step), e.Until.UTC().Format("15:04:05 UTC"), e.Note)
+		printer{t.s.Err}.outcome(string(e.Step), "until "+e.Until.UTC().Format("15:04:05 UTC")+": "+e.Note)
 	}
 }
 

@@ -94,7 +94,7 @@ func takeBack(
 	if err != nil || len(wanted) == 0 {
 		return err
 	}
-	bar := startProgress(s, "fetched", bytesOf(gone))
+	bar := startProgress(s, "downloaded", bytesOf(gone))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(4)
 	for _, o := range wanted {

@@ -67,6 +67,23 @@ func (p printer) field(name, value string) {
 	}
 }
 
+// outcome writes a word and what it is said of, which goes on under itself where it
+// is long.
+func (p printer) outcome(word, text string) {
+	const at = column - indent
+	for _, line := range wrap(plain(text), width-at) {
+		fmt.Fprintf(p.w, "%-*s%s\n", at, word, line)
+		word = ""
+	}
+}
+
+// sentence writes prose, which goes on a little to the right where it is long.
+func (p printer) sentence(text string) {
+	for i, line := range wrap(plain(text), width-indent) {
+		fmt.Fprintf(p.w, "%*s%s\n", min(i, 1)*indent, "", line)
+	}
+}
+
 // wrap breaks text at blanks into lines of at most n runes. A word that is
 // longer keeps a line to itself, so that digests and URLs stay whole.
 func wrap(text string, n int) []string {
@@ -115,9 +132,9 @@ func (p printer) failure(err error) {
 	case errors.As(err, &waiting):
 		p.waiting(waiting)
 	case errors.As(err, &wrong):
-		p.line("distgate: %s", err)
+		p.sentence("distgate: " + err.Error())
 	default:
-		p.line("distgate: could not decide: %s", err)
+		p.sentence("distgate: could not decide: " + err.Error())
 	}
 }
 

@@ -105,7 +105,8 @@ func (t *steps) event(e publish.Event) {
 		t.line("%-10s %s%s", string(e.Step), e.File, sizeText(e.Size))
 		t.soFar()
 	case publish.Waiting, publish.NotBurned, publish.Comparing:
-		t.line("%-10s %s", string(e.Step), e.Note)
+		t.clear()
+		printer{t.s.Err}.outcome(string(e.Step), e.Note)
 	default:
 		t.line("%-10s %s%s", string(e.Step), e.File, sizeText(e.Size))
 	}
@@ -113,10 +114,14 @@ func (t *steps) event(e publish.Event) {
 
 // line writes a line, and the bar comes again below it.
 func (t *steps) line(format string, args ...any) {
+	t.clear()
+	printer{t.s.Err}.line(format, args...)
+}
+
+func (t *steps) clear() {
 	if t.bar != nil && t.bar.bar != nil {
 		_ = t.bar.bar.Clear()
 	}
-	printer{t.s.Err}.line(format, args...)
 }
 
 // soFar says now and then, where there is no bar, how many files are sent, how

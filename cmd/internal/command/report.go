@@ -68,7 +68,7 @@ func (r release) report(ctx context.Context, s Streams, html string, all reviewe
 // top is what stands at the top of every rendering: the verdict, and a line for
 // each thing that a person asks first.
 func (p printer) top(h report.Head) {
-	p.line("%s: %s, %s", h.Title, strings.ToLower(h.Verdict.Word), h.Verdict.Text.String())
+	p.sentence(h.Title + ": " + strings.ToLower(h.Verdict.Word) + ", " + h.Verdict.Text.String())
 	for _, l := range h.Lines {
 		p.field(strings.ToLower(l.Name), l.Text.String())
 	}

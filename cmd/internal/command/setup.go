@@ -66,10 +66,18 @@ type fileChange struct {
 	Text string `json:"text"`
 }
 
+// addition are lines that a file lacks that is there already, and that people put in.
+type addition struct {
+	Path  string `json:"path"`
+	Where string `json:"where"`
+	Lines string `json:"lines"`
+}
+
 // beginning is what init has to say: what it writes, and what people do then.
 type beginning struct {
 	Changes     []fileChange `json:"changes"`
 	Kept        []string     `json:"kept,omitempty"` // that init would write, and are there already
+	ToAdd       []addition   `json:"toAdd,omitempty"`
 	FillIn      []string     `json:"fillIn,omitempty"`
 	Removed     []string     `json:"removedJobs,omitempty"`
 	Unused      []string     `json:"unusedInputs,omitempty"`    // of the workflow that builds
@@ -160,7 +168,14 @@ func (b *beginning) edit(ctx context.Context, repo checkout, f setupFlags, s *te
 	}
 	b.Removed, b.Unused = edited.Removed, edited.Unused
 	b.change(at, raw, edited.Text)
-	b.leave(repo, f, at, edited.Old)
+	b.dropped(f, edited.Old)
+	old := edited.Old
+	if len(old) == 0 {
+		if old, err = repo.formerly(ctx, at); err != nil {
+			return err
+		}
+	}
+	b.leave(repo, f, at, old)
 	if b.Others, err = repo.others(ctx, at); err != nil {
 		return err
 	}
@@ -180,17 +195,25 @@ func (b *beginning) edit(ctx context.Context, repo checkout, f setupFlags, s *te
 	return nil
 }
 
+// dropped are the indexes of the jobs that go out, that nothing is released to any more.
+func (b *beginning) dropped(f setupFlags, old []template.Published) {
+	for _, job := range old {
+		for _, index := range job.Indexes {
+			if f.releasedBy == "" && !slices.Contains(f.indexes, index) && !slices.Contains(b.Dropped, index) {
+				b.Dropped = append(b.Dropped, index)
+			}
+		}
+	}
+}
+
 // leave says what is left of the jobs that published: the publishers that the
-// indexes have of them, and the indexes that nothing is released to any more.
+// indexes have of them.
 func (b *beginning) leave(repo checkout, f setupFlags, at string, old []template.Published) {
 	owner, name, _ := strings.Cut(repo.name, "/")
 	for _, job := range old {
 		for _, index := range job.Indexes {
 			page := publishingPage(index, cmp.Or(f.project, repo.project(), "NAME"))
 			b.Old = append(b.Old, publisher{page, owner, name, path.Base(at), job.Environment})
-			if f.releasedBy == "" && !slices.Contains(f.indexes, index) && !slices.Contains(b.Dropped, index) {
-				b.Dropped = append(b.Dropped, index)
-			}
 		}
 	}
 	b.There = "distgate init --into " + at + " --released-by " + cmp.Or(f.releasedBy, repo.name)
@@ -231,6 +254,7 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 		return err
 	}
 	policy := files[len(files)-1]
+	b.lacks(s, policy)
 	b.FillIn = fillIns(policy)
 	b.Gate = s.Branch
 	if s.Build.Source != "" && !strings.EqualFold(s.Build.Source, s.Build.Repository) {
@@ -266,7 +290,9 @@ func (b *beginning) keep(repo checkout, files []template.File) error {
 		case err != nil:
 			return err
 		case !bytes.Equal(was, file.Text):
-			b.Kept = append(b.Kept, file.Path)
+			if file.Path != template.Policy { // which is to be filled in, and then lived with
+				b.Kept = append(b.Kept, file.Path)
+			}
 			files[i].Text = was
 		}
 	}
@@ -282,7 +308,9 @@ func (b *beginning) updates(repo checkout) error {
 			continue
 		}
 		if err == nil && strings.Contains(at, "dependabot") && !bytes.Contains(was, []byte("github-actions")) {
-			b.FillIn = append(b.FillIn, at+": an entry with package-ecosystem: github-actions and cooldown: {default-days: 7}")
+			var entry string
+			entry, err = template.UpdatesEntry()
+			b.ToAdd = append(b.ToAdd, addition{at, `below "updates:"`, entry})
 		}
 		return err
 	}

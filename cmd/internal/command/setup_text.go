@@ -26,8 +26,8 @@ func (p printer) beginning(b beginning) {
 	for _, at := range b.Kept {
 		p.hanging("kept", at+", which is there already; move it away to have it written anew")
 	}
-	if len(b.Changes)+len(b.Kept) == 0 {
-		p.line("done       everything is as init writes it")
+	if len(b.Changes)+len(b.Kept)+len(b.ToAdd) == 0 {
+		p.line("done       nothing to do: every file is there")
 	}
 	if !b.Written && len(b.Changes) > 0 {
 		p.field("next", "read it, and run the same again with --write")
@@ -35,6 +35,7 @@ func (p printer) beginning(b beginning) {
 	for _, text := range b.FillIn {
 		p.fillIn(text)
 	}
+	p.additions(b.ToAdd)
 	p.leftovers(b)
 	p.settings(b)
 	p.twoRepositories(b)
@@ -58,6 +59,17 @@ func (p printer) fillIn(text string) {
 	}
 	p.line("fill in    %s", where)
 	p.hanging("", how)
+}
+
+// additions are what people put into files that are there already, as it is to be
+// pasted.
+func (p printer) additions(all []addition) {
+	for _, a := range all {
+		p.line("\nto add     to %s, %s:\n", a.Path, a.Where)
+		for line := range strings.Lines(a.Lines) {
+			p.line("%s", strings.TrimRight(line, "\r\n"))
+		}
+	}
 }
 
 // leftovers are what the edit of the workflow left for people to judge.
@@ -112,7 +124,7 @@ func (p printer) settings(b beginning) {
 		}
 	}
 	for _, u := range b.Old {
-		p.publisher("the old publisher, to be removed: until then it is a side door", u)
+		p.publisher("the old publisher, to be removed if it is still there: it is a side door", u)
 	}
 	if b.Gate != "" {
 		p.line("\nCODEOWNERS, and a ruleset for the branch %s", b.Gate)

@@ -191,7 +191,7 @@ func (x onIndex) candidates(ctx context.Context, s Streams, j judge, files []off
 	for _, f := range files {
 		total += max(f.Size, 0)
 	}
-	bar := startProgress(s, "fetched", total)
+	bar := startProgress(s, "downloaded", total)
 	candidates := make([]attest.Candidate, len(files))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(downloads)
