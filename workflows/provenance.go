@@ -20,7 +20,8 @@ import (
 // AddAttestations adds to each candidate the build provenance that the
 // repository has for it. One attestation is about many files as a rule, so the
 // first file is asked for by itself; those that its bundles do not cover are
-// asked for together; and one by one only what is left then.
+// asked for together; and one by one only what is left then, and has no bundle of its
+// own that covers it.
 func (c *Client) AddAttestations(ctx context.Context, repository string, candidates []attest.Candidate) error {
 	s := &search{client: c, repository: repository, fetched: map[string]bool{}}
 	for _, candidate := range candidates {
@@ -28,10 +29,13 @@ func (c *Client) AddAttestations(ctx context.Context, repository string, candida
 			s.files = append(s.files, candidate.File)
 		}
 	}
-	for _, step := range []func(context.Context, []dist.File) error{s.first, s.together, s.each} {
+	for _, step := range []func(context.Context, []dist.File) error{s.first, s.together} {
 		if err := step(ctx, s.left()); err != nil {
 			return err
 		}
+	}
+	if err := s.each(ctx, without(s.left(), candidates)); err != nil {
+		return err
 	}
 	for i, candidate := range candidates {
 		if candidate.File.IsZero() {
@@ -44,6 +48,17 @@ func (c *Client) AddAttestations(ctx context.Context, repository string, candida
 		}
 	}
 	return nil
+}
+
+// without are the files but for those that a bundle came with that covers them.
+func without(files []dist.File, candidates []attest.Candidate) []dist.File {
+	has := map[string]bool{}
+	for _, c := range candidates {
+		if !c.File.IsZero() && slices.ContainsFunc(c.Bundles, func(b attest.Bundle) bool { return b.Covers(c.File) }) {
+			has[c.File.Name()] = true
+		}
+	}
+	return slices.DeleteFunc(files, func(f dist.File) bool { return has[f.Name()] })
 }
 
 // search is one call of AddAttestations.
