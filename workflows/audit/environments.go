@@ -109,7 +109,7 @@ func called(there []workflows.Environment, name string) (workflows.Environment, 
 }
 
 // environments judges those in which something is published by rows of the
-// gate's own rules. One that does not exist has a rule of its own.
+// gate's own rules. GitHub makes one that does not exist without any.
 func environments(ids ...rule.ID) func(Facts) judgement {
 	return func(f Facts) judgement {
 		names := f.publishingIn()
@@ -123,6 +123,7 @@ func environments(ids ...rule.ID) func(Facts) judgement {
 				for _, name := range names {
 					e, ok := called(there, name)
 					if !ok {
+						spots = append(spots, Spot{Setting: "environment " + name, Got: "it has no rules, for there is none of that name"})
 						continue
 					}
 					var no rule.Refusals

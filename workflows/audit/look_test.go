@@ -151,7 +151,7 @@ func TestLooseSettings(t *testing.T) {
 				s.Collaborators = append(s.Collaborators, githubtest.Collaborator{Login: login, Role: "admin"})
 			}
 		}, []rule.ID{"few-admins"}},
-		"no environment":     {func(g *githubtest.GitHub, _ *githubtest.Settings) { g.DeleteEnvironment(releases, "pypi") }, []rule.ID{"environment-exists"}},
+		"no environment":     {func(g *githubtest.GitHub, _ *githubtest.Settings) { g.DeleteEnvironment(releases, "pypi") }, []rule.ID{"environment-exists", "environment-reviewed", "environment-no-bypass", "environment-from-branch"}},
 		"nobody is asked":    {environment(func(e *githubtest.Environment) { e.Reviewers = nil }), []rule.ID{"environment-reviewed"}},
 		"who starts decides": {environment(func(e *githubtest.Environment) { e.PreventSelfReview = false }), []rule.ID{"environment-reviewed"}},
 		"bypass":             {environment(func(e *githubtest.Environment) { e.AdminBypass = githubtest.BypassAllowed }), []rule.ID{"environment-no-bypass"}},

@@ -75,6 +75,7 @@ var numpy = Source{"numpy, NumPy Security roadmap (numpy#29178)", []Practice{
 	{"N14", "no caching", ids("cache-poisoning", "caches-empty"), ""},
 	{"N15", "a list of allowed actions", ids("actions-allowed"), ""},
 	{"N16", "approval for outside pull requests", ids("fork-approval"), ""},
+	{"N17", "attestations", nil, "distgate verify and stage demand provenance of every file, before anything is published"},
 }}
 
 var pypi = Source{"PyPI, Security model of trusted publishers", []Practice{

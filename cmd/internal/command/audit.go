@@ -196,7 +196,7 @@ func (f auditing) ofRepository(ctx context.Context, s Streams) (audited, error) 
 		facts.Ungated = !table.names(repository)
 	}
 	if publishes := table.Publish.Repository; publishes != "" && !strings.EqualFold(publishes, repository) {
-		facts.Gate = ""
+		facts.Gate, facts.Environments = "", nil
 	}
 	facts, err = facts.Look(ctx, client, repository, table.releasedBy(repository))
 	if err != nil {

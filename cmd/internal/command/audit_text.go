@@ -139,7 +139,7 @@ func (p printer) answer(a audit.Answer, required bool) {
 			p.field("at", fmt.Sprintf("%d places more; --format json has all", len(a.Spots)-i))
 			break
 		}
-		p.field("at", spot.Place()+"  "+spot.Got)
+		p.field("at", spot.Place()+": "+spot.Got)
 	}
 	for i, gap := range a.Gaps {
 		if i == maxPlaces {
@@ -149,7 +149,7 @@ func (p printer) answer(a audit.Answer, required bool) {
 		p.field("unseen", gap.Text())
 	}
 	for _, w := range a.Waived {
-		p.field("waived", fmt.Sprintf("%s  %s, until %s: %s", w.Place(), w.Found(), w.Until, w.Reason))
+		p.field("waived", fmt.Sprintf("%s: %s, until %s: %s", w.Place(), w.Found(), w.Until, w.Reason))
 	}
 	if a.Verdict == audit.Broken {
 		p.field("next", a.Rule.Fix)

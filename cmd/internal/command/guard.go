@@ -110,7 +110,7 @@ func tally(all *approval.Audited, report audit.Report, demand audit.Demand) {
 			continue
 		}
 		for _, w := range a.Waived {
-			all.Waived = append(all.Waived, approval.Waived{Rule: string(a.Rule.ID), Where: w.Place() + " " + w.Found(),
+			all.Waived = append(all.Waived, approval.Waived{Rule: string(a.Rule.ID), Where: w.Place() + ": " + w.Found(),
 				Reason: w.Reason, Until: w.Until.String()})
 		}
 		switch {
