@@ -78,10 +78,9 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 		Voting:  p.voting(),
 		Set:     newSet(ships(s.Files())),
 	}
-	contents, rendered := map[string]dist.Contents{}, true
+	contents := map[string]dist.Contents{}
 	for _, f := range s.Files() {
 		contents[f.File().Name()] = f.Info().Contents
-		rendered = rendered && f.Info().Metadata.Renders()
 	}
 	for _, f := range m.Files {
 		name, err := dist.ParseFilename(f.Name)
@@ -97,7 +96,7 @@ func Show(s staging.Staged, p Policy) (Review, error) {
 		}
 		r.Files, r.Bytes = append(r.Files, file), r.Bytes+f.Size
 	}
-	r.note(rendered)
+	r.note()
 	return r, nil
 }
 
@@ -165,9 +164,8 @@ type noteRow struct {
 	note   Note
 }
 
-// note fills in what was proven and what was not: a new fact is a new row. Rendered
-// tells that every description is one that the index renders for sure.
-func (r *Review) note(rendered bool) {
+// note fills in what was proven and what was not: a new fact is a new row.
+func (r *Review) note() {
 	r.Proven, r.NotProven = []Note{}, []Note{}
 	for _, row := range slices.Concat([]noteRow{
 		{true, true, Note{"bytes", "Each file was hashed here, and the release digest covers every file, " +
@@ -191,8 +189,6 @@ func (r *Review) note(rendered bool) {
 			"source commit and the last release explain it is shown, where they could be had."}},
 		{false, len(r.LeftOut) > 0, Note{"left-out", "The policy keeps some files out of the release. " +
 			"They were not looked at."}},
-		{false, !rendered, Note{"description", "The description is reStructuredText, which was not rendered. The index " +
-			"refuses it at a warning of docutils; `twine check --strict` tells."}},
 		{false, r.Voting.Solo, Note{"one-person", "One person builds and approves this release. " +
 			"Nobody else has to look at it."}},
 	}) {

@@ -18,7 +18,8 @@ const module = "github.com/distgate/distgate/"
 // A room that is not here may import nothing of ours, and nobody may import it.
 var rooms = map[string][]string{
 	"staging/rule":         {},
-	"staging/dist":         {"staging/rule"},
+	"staging/dist/rst":     {},
+	"staging/dist":         {"staging/rule", "staging/dist/rst"},
 	"staging/blob":         {"staging/dist"},
 	"attest":               {"staging/dist"},
 	"staging":              {"attest", "staging/blob"},

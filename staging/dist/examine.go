@@ -221,6 +221,7 @@ func (e *examiner) finish(m Metadata) {
 	}
 	e.needs()
 	judge(e.report, indexRows(), m, "")
+	e.report.describe(m)
 	if !e.licenses {
 		e.report.add(rule.NoLicense, rule.Remark, "", "no licence file", "")
 	}

@@ -66,7 +66,6 @@ func indexRows() []row[Metadata] {
 		{rule.LicenseExpression, rule.Refuse, "an SPDX license expression", of(licenseFault, "License-Expression")},
 		{rule.LicenseExpression, rule.Look, "", of(unknownLicense, "License-Expression")},
 		{rule.LicenseExpression, rule.Remark, "", of(deprecatedLicense, "License-Expression")},
-		{rule.IndexDescription, rule.Look, "", descriptionFault},
 		{rule.IndexMetadata, rule.Refuse, "one of License and License-Expression", func(m Metadata) string {
 			if m.value("License-Expression") != "" && m.value("License") != "" {
 				return "both"

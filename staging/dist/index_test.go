@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -88,7 +89,6 @@ func TestNamesThatCanBeImported(t *testing.T) {
 
 // What PyPI may refuse, and only PyPI knows: a person looks at it.
 func TestMetadataToLookAt(t *testing.T) {
-	rst := func(text string) string { return "Description-Content-Type: text/x-rst\n\n" + text }
 	for fields, want := range map[string]string{
 		"Classifier: Programming Language :: Python :: 3.14": "",
 		"Classifier: Programming Language :: Pyhton":         "look index-classifier: Classifier: Programming Language :: Pyhton is not in",
@@ -96,16 +96,6 @@ func TestMetadataToLookAt(t *testing.T) {
 		"License-Expression: MIT AND Mine-1.0":               "look license-expression: License-Expression: mine-1.0 is not in the SPDX license list",
 		"License-Expression: MIT WITH MIT":                   "look license-expression: License-Expression: mit is not in",
 		"License-Expression: GPL-2.0+":                       "note license-expression: License-Expression: gpl-2.0+ is deprecated",
-
-		rst("Title\n-----\n\n.. note::\n\n   See :code:`x`.\n\n.. image:: a.png\n\n``:ref:`a```\n\n::\n\n  .. toctree::\n"): "",
-		rst(".. a comment: nothing\n\n.. _a: https://example.org\n\n.. |a| image:: a.png\n\n.. [1] Foot.\n"):                "",
-		rst("Use it.\n\n.. toctree::\n"):                            "look index-description: line 3 of the description: the directive toctree",
-		rst(".. raw:: html\n\n   <b>\n"):                            "look index-description: line 1 of the description: the directive raw",
-		rst("See :py:class:`x`.\n"):                                 "look index-description: line 1 of the description: the role :py:class:",
-		rst(":ref:`x` is here.\n"):                                  "look index-description: line 1 of the description: the role :ref:",
-		rst("A long title\n====\n"):                                 "look index-description: line 1 of the description: the title A long title",
-		"\n\n.. toctree::\n":                                        "look index-description",
-		"Description-Content-Type: text/markdown\n\n.. toctree::\n": "",
 	} {
 		head, _, _ := strings.Cut(metadata, "\n\n")
 		got, err := examine(t, sdistName, sdistOfMetadata(t, head+"\n"+fields+"\n"))
@@ -124,11 +114,50 @@ func TestMetadataToLookAt(t *testing.T) {
 	}
 }
 
+// A description that the index does not render is refused, and where that cannot be
+// told a person looks.
+func TestDescriptions(t *testing.T) {
+	for fields, want := range map[string]string{
+		"Description-Content-Type: text/x-rst\n\nTitle\n-----\n\n.. note:: See :code:`x`.\n":                       "",
+		"Description-Content-Type: text/x-rst\n\nUse it.\n\n.. toctree::\n":                                        "refuse line 3: Unknown directive type \"toctree\".",
+		"Description-Content-Type: Text/X-RST; charset=UTF-8\n\nSee :py:class:`x`.\n":                              "refuse line 1: Unknown interpreted text role \"py:class\".",
+		"\nA long title\n====\n\nSee x_.\n":                                                                        "refuse line 1: Title underline too short.; line 4: Unknown target name: \"x\".",
+		"Description: A title\n        ====\n":                                                                     "refuse line 1: Title underline too short.",
+		"Description-Content-Type: text/x-rst\n\n.. csv-table::\n   :delim: ;\n\n   a;b\n":                         "look line 1: The table has a dialect of its own (delim). Whether docutils takes it was not decided.",
+		"Description-Content-Type: text/x-rst\n\n.. Nothing but a comment.\n":                                      "refuse No content rendered from RST source.",
+		"Description-Content-Type: text/markdown\n\n.. toctree::\n":                                                "",
+		"Description-Content-Type: text/markdown\n\n[a]: https://example.org\n":                                    "look the description defines links and has no text, it seems",
+		"Description-Content-Type: text/markdown; variant=GFM\n\n[a]\n\n[a]: https://example.org\n":                "",
+		"Description-Content-Type: text/plain\n\n.. toctree::\n":                                                   "",
+		"Description-Content-Type: text/x-rst\n":                                                                   "",
+		"Description-Content-Type: text/x-rst\n\n" + strings.Repeat("Text and `a <https://example.org>`__. ", 100): "",
+	} {
+		head, _, _ := strings.Cut(metadata, "\n\n")
+		got, err := examine(t, sdistName, sdistOfMetadata(t, head+"\n"+fields+"\n"))
+		var said []string
+		var no rule.Refusals
+		if errors.As(err, &no) {
+			for _, r := range no {
+				said = append(said, "refuse "+r.Got)
+			}
+		}
+		for _, f := range got.Findings {
+			if f.Rule == rule.IndexDescription {
+				said = append(said, fmt.Sprintf("%s %s", f.Severity, f.What))
+			}
+		}
+		all := strings.ReplaceAll(strings.Join(said, "; "), "the description, ", "")
+		if strings.ReplaceAll(all, "; refuse ", "; ") != want {
+			t.Errorf("%s: want %q, got %q, %v", fields, want, all, err)
+		}
+	}
+}
+
 // Metadata of megabytes are judged in one pass over them.
 func TestMetadataOfMegabytesAreJudged(t *testing.T) {
 	many := func(s string) string { return strings.Repeat(s, (1<<20)/len(s)) }
 	for text, want := range map[string]rule.ID{
-		"\n" + many(":a:`b`\n") + "\n.. role:: a\n":                          "",
+		"\n" + many(":a:`b`\n") + "\n.. role:: a\n":                          "", // longer than is read
 		"\n" + many("Title\n-----\n\n"):                                      "",
 		"Import-Name: a" + many(".a") + "\n":                                 "",
 		"Requires-Dist: a; os_name == ''" + many(" or os_name == ''") + "\n": "",

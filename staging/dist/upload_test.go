@@ -37,7 +37,7 @@ func TestEveryRefusalOfPyPIHasARuleOrIsAStatedGap(t *testing.T) {
 		{says: "Too many new projects created", gap: "of users alone, and a job is none"},
 		{says: "Organization account owning this project is inactive", gap: "only PyPI knows"},
 		{says: "This project has been archived, quarantined", rule: rule.ProjectStatus},
-		{says: "The description failed to render", rule: rule.IndexDescription, gap: "of reStructuredText only what docutils warns of most"},
+		{says: "The description failed to render", rule: rule.IndexDescription},
 		{says: "Cannot upload a file with non-printable characters, '/' or '\\' in the name", rule: rule.FileName},
 		{says: "Invalid file extension", rule: rule.FileName},
 		{says: "Invalid distribution file (content type)", gap: "the form is written here"},

@@ -56,9 +56,11 @@ var contentsStories = map[ID]string{
 	IndexClassifier: "PyPI takes the classifiers of one list and refuses an upload with any other. A deprecated one is refused here " +
 		"too. One that is not in the list here may have come to PyPI's since: look whether it stands on pypi.org/classifiers, " +
 		"or is spelled wrongly.",
-	IndexDescription: "PyPI refuses an upload whose description it cannot render, and in reStructuredText that is every warning of " +
-		"docutils: directives and roles of Sphinx, files to include, a line below a title that is too short. Some of them " +
-		"are found here; `twine check --strict` finds them all.",
+	IndexDescription: "PyPI refuses an upload whose description it cannot render, and in reStructuredText, which a description " +
+		"without a type is, that is every warning of docutils: directives and roles of Sphinx, files to include, a line below " +
+		"a title that is too short, a reference to what is not there. The description is read by the rules of docutils 0.23. " +
+		"What they leave to something else, such as the dialect of a table, is for you to look at: `twine check --strict` " +
+		"renders it.",
 	LicenseExpression: "License-Expression is an SPDX license expression: ids of licences joined by AND, OR and WITH, or LicenseRef- and a " +
 		"name of your own (PEP 639). PyPI refuses others. An id that is not in the list here may be in a newer one: look " +
 		"whether it stands on spdx.org/licenses, or is spelled wrongly.",
