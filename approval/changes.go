@@ -49,9 +49,10 @@ type Since struct {
 	Metadata    []Difference   `json:"metadata"` // Requires-Dist, Requires-Python, …
 	EntryPoints []Difference   `json:"entryPoints"`
 	Members     []MemberChange `json:"members"`
-	Unlisted    int            `json:"unlisted"` // changed members beyond those in Members
-	Files       []FileChange   `json:"files"`    // of this release, by name
-	Gone        []string       `json:"gone"`     // files of that release that this one has no counterpart for
+	Unlisted    int            `json:"unlisted"`   // changed members beyond those in Members
+	Uncompared  int            `json:"uncompared"` // things that could not be compared, each a gap
+	Files       []FileChange   `json:"files"`      // of this release, by name
+	Gone        []string       `json:"gone"`       // files of that release that this one has no counterpart for
 	Provenance  Attested       `json:"provenance"`
 	Before      Attested       `json:"before"`     // the release before that one; none where there is none
 	Publishers  []Publisher    `json:"publishers"` // of its files, as the index says
@@ -200,7 +201,7 @@ func (s *Since) fill() {
 func since(id rule.ID, where, format string, args ...any) rule.Finding {
 	severity := rule.Remark
 	switch id {
-	case rule.FirstRelease, rule.NewDependency, rule.NewStartupCode, rule.NewScript, rule.NewNative, rule.LostProvenance,
+	case rule.FirstRelease, rule.NotCompared, rule.NewDependency, rule.NewStartupCode, rule.NewScript, rule.NewNative, rule.LostProvenance,
 		rule.ChangedPublisher, rule.ChangedPolicy:
 		severity = rule.Look
 	}
@@ -221,6 +222,10 @@ func (s Since) findings(by Publisher) (found []rule.Finding) {
 			id = rule.NewScript
 		}
 		found = append(found, s.in(d.Files, d.In, since(id, d.Field, "%s", d)))
+	}
+	if s.Uncompared > 0 {
+		found = append(found, since(rule.NotCompared, "", "%d of what is compared with %s could not be: the gaps say what, and why",
+			s.Uncompared, s.Version))
 	}
 	found = append(found, s.members()...)
 	found = append(found, s.files()...)

@@ -60,6 +60,7 @@ func (w Witness) Changes(ctx context.Context, s staging.Staged, blobs *blob.Stor
 	for _, earlier := range list {
 		since, gaps := comparing{w.Index, blobs, newMetadataOf(w.Index), len(s.Files()) == 1}.release(within, s, earlier)
 		since.Provenance, since.Before = h.attestedOf(earlier.version), h.attestedOf(h.before(earlier.version))
+		since.Uncompared = len(gaps)
 		c.Since, c.Gaps = append(c.Since, since), append(c.Gaps, gaps...)
 	}
 	c.Judge()

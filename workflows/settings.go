@@ -245,6 +245,14 @@ func names(a *asking, path, key string) func(needs string) ([]string, error) {
 }
 
 func (s *Settings) askRepository(a *asking) {
+	s.askActions(a)
+	s.askBranch(a)
+	s.askAccess(a)
+	a.all.Go(func() { s.askEnvironments(a) })
+}
+
+// askActions asks what workflows may do, with which secrets, and on which machines.
+func (s *Settings) askActions(a *asking) {
 	at := a.at
 	see(a, &s.Policy, "administration: read", one[ActionsPolicy](a, at+"/actions/permissions"))
 	see(a, &s.Token, "administration: read", one[TokenDefaults](a, at+"/actions/permissions/workflow"))
@@ -257,26 +265,6 @@ func (s *Settings) askRepository(a *asking) {
 	see(a, &s.Runners, "administration: read", names(a, at+"/actions/runners", "runners"))
 	see(a, &s.Secrets, "secrets: read", names(a, at+"/actions/secrets", "secrets"))
 	see(a, &s.OrgSecrets, "secrets: read", names(a, at+"/actions/organization-secrets", "secrets"))
-	see(a, &s.Rulesets, "metadata: read", a.rulesets)
-	see(a, &s.BranchRules, "metadata: read", func(needs string) (types []string, err error) {
-		said, err := everything[struct{ Type string }](a, at+"/rules/branches/"+(&url.URL{Path: s.Branch}).EscapedPath(), "", needs, nil)
-		for _, r := range said {
-			types = append(types, r.Type)
-		}
-		return types, err
-	})
-	see(a, &s.Protection, "administration: read", func(needs string) (Protection, error) { return a.protection(s.Branch, needs) })
-	see(a, &s.People, "metadata: read, by somebody who can push", a.people)
-	see(a, &s.DeployKeys, "administration: read", func(needs string) ([]DeployKey, error) {
-		return everything[DeployKey](a, at+"/keys", "", needs, nil)
-	})
-	see(a, &s.Immutable, "administration: read", func(needs string) (bool, error) {
-		said, err := one[struct{ Enabled bool }](a, at+"/immutable-releases")(needs)
-		if s.none(a, err) {
-			return false, nil
-		}
-		return said.Enabled, err
-	})
 	see(a, &s.Caches, "actions: read", func(needs string) (int, error) {
 		said, err := one[struct {
 			Count *int `json:"active_caches_count"`
@@ -290,14 +278,41 @@ func (s *Settings) askRepository(a *asking) {
 		return *said.Count, nil
 	})
 	see(a, &s.Subject, "actions: read", one[Subject](a, at+"/actions/oidc/customization/sub"))
+}
+
+// askBranch asks how the branch and the tags are protected, and whether releases are.
+func (s *Settings) askBranch(a *asking) {
+	see(a, &s.Rulesets, "metadata: read", a.rulesets)
+	see(a, &s.BranchRules, "metadata: read", func(needs string) (types []string, err error) {
+		said, err := everything[struct{ Type string }](a, a.at+"/rules/branches/"+(&url.URL{Path: s.Branch}).EscapedPath(), "", needs, nil)
+		for _, r := range said {
+			types = append(types, r.Type)
+		}
+		return types, err
+	})
+	see(a, &s.Protection, "administration: read", func(needs string) (Protection, error) { return a.protection(s.Branch, needs) })
+	see(a, &s.Immutable, "administration: read", func(needs string) (bool, error) {
+		said, err := one[struct{ Enabled bool }](a, a.at+"/immutable-releases")(needs)
+		if s.none(a, err) {
+			return false, nil
+		}
+		return said.Enabled, err
+	})
+}
+
+// askAccess asks who can change the repository, and whether somebody is warned.
+func (s *Settings) askAccess(a *asking) {
+	see(a, &s.People, "metadata: read, by somebody who can push", a.people)
+	see(a, &s.DeployKeys, "administration: read", func(needs string) ([]DeployKey, error) {
+		return everything[DeployKey](a, a.at+"/keys", "", needs, nil)
+	})
 	see(a, &s.Alerts, "administration: read", func(needs string) (bool, error) {
-		_, err := a.c.ask(a.ctx, a.question(at+"/vulnerability-alerts", needs))
+		_, err := a.c.ask(a.ctx, a.question(a.at+"/vulnerability-alerts", needs))
 		if s.none(a, err) {
 			return false, nil
 		}
 		return err == nil, err
 	})
-	a.all.Go(func() { s.askEnvironments(a) })
 }
 
 // none tells whether "not found" means that there is none: an administrator would see

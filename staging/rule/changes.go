@@ -5,6 +5,7 @@ package rule
 // looks at.
 const (
 	FirstRelease       ID = "first-release"
+	NotCompared        ID = "not-compared"
 	NewDependency      ID = "new-dependency"
 	NewStartupCode     ID = "new-startup-code"
 	NewScript          ID = "new-script"
@@ -30,6 +31,9 @@ var changesStories = map[ID]string{
 		"decided on one before. It answers the same where the project is hidden from the gate: at a wrong address, or by " +
 		"somebody who stands in between. See that the project is new, or find out who answers. Where the store knows of " +
 		"an earlier release on this index, such an answer decides nothing.",
+	NotCompared: "Part of the earlier release could not be had from the index, so that nobody knows what changed in it: a " +
+		"wheel that takes no range requests, provenance that is listed and not there. Nothing is concluded from that, and " +
+		"least of all that nothing changed. The gaps say what it was, and why; look at that part by yourself.",
 	NewDependency: "A dependency that the earlier release did not have is installed on every user's machine with the " +
 		"next upgrade. A hidden one is how the npm package axios was made to bring malware in March 2026. " +
 		"Find the change that added it, and look at the project that it names, letter by letter.",

@@ -48,24 +48,8 @@ func newVote(s Streams, decision approval.Decision, short, long string) *cobra.C
 	c := &cobra.Command{
 		Use:   verb + " RELEASE",
 		Short: short,
-		Long: long + `
-
-With a key file:
-
-    distgate ` + verb + ` RELEASE --key ~/.ssh/id_ed25519
-
-With an agent or a security key, through ssh-keygen:
-
-    distgate ` + verb + ` RELEASE --write vote.json
-    ssh-keygen -Y sign -n distgate -f ~/.ssh/id_ed25519_sk vote.json
-    distgate ` + verb + ` RELEASE --statement vote.json --signature vote.json.sig
-
-By a review of the environment on GitHub, where the policy lets that count, with
-your own token in GITHUB_TOKEN (gh auth token), in the run that waits for it:
-
-    distgate ` + verb + ` RELEASE --run OWNER/REPO/RUN_ID
-    distgate ` + verb + ` https://github.com/OWNER/REPO/actions/runs/RUN_ID`,
-		Args: cobra.ExactArgs(1),
+		Long:  long + votingWays(verb),
+		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, _, err := workflows.ParseRunURL(args[0]); err == nil && f.ways() == 0 {
 				f.run = args[0]
@@ -81,6 +65,32 @@ your own token in GITHUB_TOKEN (gh auth token), in the run that waits for it:
 		},
 	}
 	f.bind(c)
+	return c
+}
+
+// votingWays are the ways to vote, for the help of a verb.
+func votingWays(verb string) string {
+	return `
+
+With a key file:
+
+    distgate ` + verb + ` RELEASE --key ~/.ssh/id_ed25519
+
+With an agent or a security key, through ssh-keygen:
+
+    distgate ` + verb + ` RELEASE --write vote.json
+    ssh-keygen -Y sign -n distgate -f ~/.ssh/id_ed25519_sk vote.json
+    distgate ` + verb + ` RELEASE --statement vote.json --signature vote.json.sig
+
+By a review of the environment on GitHub, where the policy lets that count, with
+your own token in GITHUB_TOKEN (gh auth token), in the run that waits for it:
+
+    distgate ` + verb + ` RELEASE --run OWNER/REPO/RUN_ID
+    distgate ` + verb + ` https://github.com/OWNER/REPO/actions/runs/RUN_ID`
+}
+
+func (f *voteFlags) bind(c *cobra.Command) {
+	f.shared.bind(c)
 	c.Flags().StringVar(&f.key, "key", "", "sign with this OpenSSH private key `FILE`, which has no passphrase")
 	c.Flags().StringVar(&f.write, "write", "", "write the statement to this `FILE`, to be signed elsewhere")
 	c.Flags().StringVar(&f.statement, "statement", "", "the `FILE` that --write made")
@@ -88,7 +98,6 @@ your own token in GITHUB_TOKEN (gh auth token), in the run that waits for it:
 	c.Flags().StringVar(&f.run, "run", "", "vote by a review of the environment that this `RUN` waits for, OWNER/REPO/RUN_ID")
 	c.Flags().StringSliceVar(&f.acknowledge, "acknowledge", nil, "say that the findings of this `RULE` were seen (repeatable)")
 	c.Flags().StringVar(&f.reason, "reason", "", "one line in your own words, kept with the vote")
-	return c
 }
 
 // check wants one way to sign; and where nobody can be asked, the whole digest

@@ -19,26 +19,14 @@ import (
 // person whose token it is. The release was opened and proven here; the run must
 // be one that the policy would let publish, and the vote one that would count.
 func (r release) voteInRun(ctx context.Context, s Streams, review looked, decision approval.Decision, f voteFlags) error {
-	publisher, err := r.policy.publisher(r.index)
-	if err != nil {
-		return err
-	}
-	id, err := runOf(f.run, publisher)
-	if err != nil {
-		return err
-	}
 	client, err := r.policy.github(s)
 	if err != nil {
 		return err
 	}
-	own, err := r.askRun(ctx, client, publisher, id)
+	own, err := r.voting(ctx, client, f.run)
 	if err != nil {
 		return err
 	}
-	if err := r.mayPublish(ctx, client, publisher, own); err != nil {
-		return err
-	}
-	own.facts.Beside = r.known
 	comment, err := review.Comment(approval.Opinion{Decision: decision, Acknowledged: f.seen(), Reason: f.reason, Issued: s.Now(),
 		Holds: r.policy.approval.MaxAge})
 	if err != nil {
@@ -61,6 +49,24 @@ func (r release) voteInRun(ctx context.Context, s Streams, review looked, decisi
 		return err
 	}
 	return showBallot(s, f, ballot)
+}
+
+// voting is the run that a flag names, with what is known of the release, if the policy
+// would let it publish.
+func (r release) voting(ctx context.Context, client *workflows.Client, flag string) (own releaseRun, err error) {
+	publisher, err := r.policy.publisher(r.index)
+	if err != nil {
+		return own, err
+	}
+	id, err := runOf(flag, publisher)
+	if err != nil {
+		return own, err
+	}
+	if own, err = r.askRun(ctx, client, publisher, id); err != nil {
+		return own, err
+	}
+	own.facts.Beside = r.known
+	return own, r.mayPublish(ctx, client, publisher, own)
 }
 
 func showBallot(s Streams, f voteFlags, b approval.Ballot) error {

@@ -118,25 +118,11 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 	if err != nil {
 		return err
 	}
-	witness, err := r.witness()
+	r, told, err := r.gather(ctx, s, own, patience)
 	if err != nil {
 		return err
 	}
-	witness.Patience = patience
-	before, err := r.pastServed(ctx, s, own.run, witness)
-	if err != nil {
-		return err
-	}
-	r.policy.approval.Former, own.facts.Changes = before.former, before.changes
-	told := outcome{}
-	if told.audit, err = r.guarded(ctx, s, own); err != nil {
-		return err
-	}
-	if own.facts.Match, err = r.explained(ctx, s); err != nil {
-		return err
-	}
-	told.run = own.facts
-	approved, err := r.check(ctx, s, own.facts)
+	approved, err := r.check(ctx, s, told.run)
 	if err != nil {
 		return errors.Join(err, r.tell(ctx, s, told, err))
 	}
@@ -152,6 +138,28 @@ func (r release) publish(ctx context.Context, s Streams, f shared, patience time
 		return err
 	}
 	return showReceipt(s, f, confirmed)
+}
+
+// gather asks for all that the votes are counted with: what the index says of earlier
+// releases and of who decided on the last one, how the repositories stand, and what the
+// source explains.
+func (r release) gather(ctx context.Context, s Streams, own releaseRun, patience time.Duration) (release, outcome, error) {
+	told := outcome{run: own.facts}
+	witness, err := r.witness()
+	if err != nil {
+		return r, told, err
+	}
+	witness.Patience = patience
+	before, err := r.pastServed(ctx, s, own.run, witness)
+	if err != nil {
+		return r, told, err
+	}
+	r.policy.approval.Former, told.run.Changes = before.former, before.changes
+	if told.audit, err = r.guarded(ctx, s, own); err != nil {
+		return r, told, err
+	}
+	told.run.Match, err = r.explained(ctx, s)
+	return r, told, err
 }
 
 // left says that nobody knows what is on the index, and how to go on.
