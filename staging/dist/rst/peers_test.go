@@ -22,23 +22,33 @@ import (
 	"github.com/distgate/distgate/staging/dist/rst"
 )
 
+// python is one that has docutils: the first there is, or the system's own.
+func python(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(name, "-c", "import docutils, pygments").Run() == nil {
+			return name
+		}
+	}
+	if os.Getenv("DISTGATE_PEERS") == "required" {
+		t.Fatal("no python3 with docutils and pygments here")
+	}
+	t.Skip("no python3 with docutils and pygments here")
+	return ""
+}
+
 // docutils renders texts with the real thing, as PyPI does. It gives why each does
 // not render, or "".
 func docutils(t *testing.T, texts []string) (version string, said []string) {
 	t.Helper()
-	if err := exec.Command("python3", "-c", "import docutils, pygments").Run(); err != nil {
-		if os.Getenv("DISTGATE_PEERS") == "required" {
-			t.Fatalf("python3 with docutils and pygments: %v", err)
-		}
-		t.Skip("no python3 with docutils and pygments here")
-	}
+	python := python(t)
 	var in bytes.Buffer
 	for _, text := range texts {
 		if err := json.NewEncoder(&in).Encode(text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("python3", filepath.Join("testdata", "render.py"))
+	cmd := exec.Command(python, filepath.Join("testdata", "render.py"))
 	cmd.Stdin, cmd.Stderr = &in, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
