@@ -40,6 +40,7 @@ package audit
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/distgate/distgate/staging/rule"
@@ -175,6 +176,29 @@ func Judge(f Facts) Report {
 		r.Answers = append(r.Answers, a)
 	}
 	return r
+}
+
+// Number is how many rules have the verdict.
+func (r Report) Number(v Verdict) (n int) {
+	for _, a := range r.Answers {
+		if a.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Summary is what came of the rules, in a line: "1 rule broken, 0 cannot be seen, 40
+// hold, 6 questions".
+func (r Report) Summary() string {
+	text := fmt.Sprintf("%s broken, %d cannot be seen, %d hold", plural(r.Number(Broken), "rule"), r.Number(CannotSee), r.Number(Holds))
+	if n := r.Number(IsWaived); n > 0 {
+		text += fmt.Sprintf(", %d waived", n)
+	}
+	if n := r.Number(Question); n > 0 {
+		text += ", " + plural(n, "question")
+	}
+	return text
 }
 
 // sorted are the spots in the order of their places, each once.

@@ -66,21 +66,10 @@ func (a *audited) compare(file string) error {
 // verdicts are in the order in which they are shown.
 var verdicts = []audit.Verdict{audit.Broken, audit.CannotSee, audit.IsWaived, audit.Question, audit.DoesNotApply, audit.Holds}
 
-// number is how many rules have a verdict.
-func (a audited) number(v audit.Verdict) (n int) {
-	for _, answer := range a.Report.Answers {
-		if answer.Verdict == v {
-			n++
-		}
-	}
-	return n
-}
-
 // audited writes what is wrong first, with all that there is to know of it, and
 // what is in order last, in a line each.
 func (p printer) audited(a audited) {
-	p.line("audited    %s: %s broken, %d cannot be seen, %d hold", a.Of, plural(a.number(audit.Broken), "rule"),
-		a.number(audit.CannotSee), a.number(audit.Holds))
+	p.line("audited    %s: %s", a.Of, a.Report.Summary())
 	for _, share := range a.Practices {
 		p.field("practices", fmt.Sprintf("%d of %d hold: %s", share.Hold, share.Of, share.Source))
 	}
@@ -160,8 +149,7 @@ func (p printer) answer(a audit.Answer, required bool) {
 func (a audited) markdown() string {
 	var out strings.Builder
 	cell := func(s string) string { return report.Cell(s) }
-	fmt.Fprintf(&out, "## Audit of %s\n\n%d rules are broken, %d cannot be seen, %d hold.\n\n", cell(a.Of), a.number(audit.Broken),
-		a.number(audit.CannotSee), a.number(audit.Holds))
+	fmt.Fprintf(&out, "## Audit of %s\n\n%s.\n\n", cell(a.Of), a.Report.Summary())
 	out.WriteString("| | rule | place | found | what to do |\n|---|---|---|---|---|\n")
 	for _, verdict := range []audit.Verdict{audit.Broken, audit.CannotSee, audit.IsWaived} {
 		for _, answer := range a.Report.Answers {

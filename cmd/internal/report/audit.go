@@ -34,9 +34,6 @@ type auditPage struct {
 // Shares are how the repository stands to what others published.
 func (p auditPage) Shares() []audit.Share { return p.Report.Shares() }
 
-// Number is how many rules came out so.
-func (p auditPage) Number(v audit.Verdict) int { return len(p.answers(v)) }
-
 func (p auditPage) answers(v audit.Verdict) (all []audit.Answer) {
 	for _, a := range p.Report.Answers {
 		if a.Verdict == v {
@@ -85,16 +82,15 @@ func (p auditPage) Verdict() Verdict {
 	required := func(a audit.Answer) bool { return !p.Required(a) }
 	broken := len(slices.DeleteFunc(p.answers(audit.Broken), required))
 	unseen := len(slices.DeleteFunc(p.answers(audit.CannotSee), required))
-	said := say(fmt.Sprintf("%s broken, %d cannot be seen, %d hold", count(p.Number(audit.Broken), "rule"),
-		p.Number(audit.CannotSee), p.Number(audit.Holds)))
+	said := say(p.Report.Summary())
 	for _, row := range []struct {
 		when bool
 		Verdict
 	}{
 		{broken > 0, Verdict{refusedKind, "Refused", said.and(say(fmt.Sprintf("; the policy requires %d of the broken ones", broken)))}},
-		{p.Number(audit.Broken) > 0, Verdict{lookKind, "Look", said}},
+		{p.Report.Number(audit.Broken) > 0, Verdict{lookKind, "Look", said}},
 		{unseen > 0, Verdict{partlyKind, "Undecided", said.and(say(fmt.Sprintf("; the policy requires %d of the unseen ones", unseen)))}},
-		{p.Number(audit.CannotSee) > 0, Verdict{partlyKind, "Nothing found", said}},
+		{p.Report.Number(audit.CannotSee) > 0, Verdict{partlyKind, "Nothing found", said}},
 	} {
 		if row.when {
 			return row.Verdict
