@@ -125,6 +125,8 @@ func (e *examiner) keep(m Member, head []byte) int64 {
 		return maxSBOM + 1
 	case libraryFormat(head) != "":
 		return maxHead
+	case mayBeEncrypted(m):
+		return m.Size
 	}
 	return 0
 }
@@ -149,6 +151,11 @@ func (e *examiner) visit(v *visitor, m Member, kept []byte) error {
 	}
 	if ext := path.Ext(m.Path); ext == ".pyc" || ext == ".pyo" {
 		e.compiled = append(e.compiled, m.Path)
+	}
+	if mayBeEncrypted(m) {
+		if what := encryptedFault(kept); what != "" {
+			e.report.refuse(rule.EncryptedCode, m.Path, "code that can be read", what)
+		}
 	}
 	if p.scheme == inInfo && p.below == "entry_points.txt" {
 		e.entryPoints(m, kept)

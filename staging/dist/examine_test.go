@@ -157,6 +157,27 @@ func TestWheelsThatAreRefused(t *testing.T) {
 	}
 }
 
+// Code that PyPI takes for encrypted, by its texts alone.
+func TestEncryptedCodeIsRefused(t *testing.T) {
+	const begin, end = "---BEGIN PYE FILE---\n", "---END PYE FILE---\n"
+	for body, refuses := range map[string]bool{
+		"x = 1\n__pyarmor__(__name__, __file__, b'\\x50')\n": true, "__pyarmor__(__name__, $path, b'')\n": false,
+		"__pyarmor_enter__()\n": true, "__pyarmor_exit__": true, "a__pyarmor_assert__b": true, "__pyarmor_bcc__": true,
+		"__pyarmor_other__": false, "__PYARMOR_ENTER__": false, begin + "x\n" + end: true, end + begin: true, begin: false, end: false,
+		strings.Repeat(" ", 5<<20-16) + "__pyarmor_exit__": true, strings.Repeat(" ", 5<<20) + "__pyarmor_exit__": false,
+	} {
+		for name, reads := range map[string]bool{"widget/a.py": true, "widget/a.PYE": true, "widget/a.txt": false, "widget/.py": false} {
+			want := rule.ID("")
+			if refuses && reads {
+				want = rule.EncryptedCode
+			}
+			if _, err := examine(t, wheelName, wheelWith(t, entry{name: name, body: body})); refused(t, err) != want {
+				t.Errorf("%s, %.30q: want %q, got %v", name, body, want, err)
+			}
+		}
+	}
+}
+
 // line is the digest and the size that RECORD has for a path.
 func line(t *testing.T, record, path string) string {
 	t.Helper()

@@ -53,7 +53,7 @@ func TestEveryRefusalOfPyPIHasARuleOrIsAStatedGap(t *testing.T) {
 		{says: "Unable to parse name and version from wheel filename", rule: rule.FileName},
 		{says: "WHEEL not found; PKG-INFO not found; Incorrect number of top-level directories in sdist", rule: rule.DistInfo},
 		{says: "Sparse members are not allowed", rule: rule.ArchiveMember},
-		{says: "PyArmor-encrypted content, SourceDefender-encrypted content is not allowed", gap: "nobody searches the members for texts"},
+		{says: "PyArmor-encrypted content, SourceDefender-encrypted content is not allowed", rule: rule.EncryptedCode},
 		{says: "ZIP archive not accepted", rule: rule.Archive},
 		{says: "Start filename for …; Filename … is invalid, should be …; Version in filename should be …", rule: rule.IndexName},
 		{says: "License-File does not exist in distribution file", rule: rule.LicenseFile},

@@ -29,6 +29,9 @@ const (
 	OutsideFile ID = "outside-file"
 	ScriptFile  ID = "script-file"
 	Bytecode    ID = "bytecode"
+
+	EncryptedCode ID = "encrypted-code"
+
 	PrivateFile ID = "private-file"
 	NoLicense   ID = "no-license"
 
@@ -124,6 +127,9 @@ var contentsStories = map[ID]string{
 		"that is true.",
 	NativePath: "The library tells the loader to look for others in a folder outside of the wheel. Whoever can write there " +
 		"on a user's machine, or nowhere but on the build machine, decides what is loaded.",
+	EncryptedCode: "Code that PyArmor or SourceDefender encrypted can be read by nobody, and much malware hides so. PyPI refuses a " +
+		"file with a module (.py or .pye, of at most 5 MiB) that has the texts of either in it, such as __pyarmor_enter__ or " +
+		"---BEGIN PYE FILE---. Ship the module as it was written.",
 	NativeNeeds: "The library needs another that is neither in the wheel nor promised by its platform. Whatever of that " +
 		"name lies on a user's machine is loaded, or nothing is. auditwheel and delocate put such libraries into the wheel.",
 	SBOMUnread: "A bundled list of components (PEP 770) that is neither CycloneDX nor SPDX, or not whole, tells scanners " +
