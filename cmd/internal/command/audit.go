@@ -35,14 +35,14 @@ seen and which permission would show it, what only a person can answer, and what
 to do. It ends with 0 whatever it finds, unless --check is given: then the rules
 in the policy's [audit] require must hold.
 
-    distgate audit                                the repository that publishes
+    distgate audit                            the repository that publishes
     distgate audit acme/widget --check
-    distgate audit --checkout .                   a folder, and no settings
+    distgate audit --checkout .               a folder, and no settings
     distgate audit --format json > before.json
-    distgate audit --baseline before.json         what changed since then first
-    distgate audit --checkout . --fix             what can be changed safely, as a diff
-    distgate audit --settings DIR                 settings, ready for an administrator
-    distgate audit --sign ~/.ssh/id_ed25519       audit.json and audit.json.sig, for the gate
+    distgate audit --baseline before.json     what changed since then first
+    distgate audit --checkout . --fix         what can be changed safely, a diff
+    distgate audit --settings DIR             settings, for an administrator
+    distgate audit --sign keys/alice          audit.json and its signature
 
 GitHub is asked with GITHUB_TOKEN; an administrator's sees the most. Without one
 there is only what everybody may see. The policy is the file here, or else the one
@@ -66,7 +66,7 @@ on the repository's default branch.`,
 	c.Flags().StringVar(&f.checkout, "checkout", "", "judge the workflow files of this `DIR`, and ask nobody")
 	c.Flags().StringVar(&f.policy, "policy", "", "the policy `FILE` (default "+defaultPolicy+", here, in the folder or in the repository)")
 	c.Flags().BoolVar(&f.check, "check", false, "end with 1 where a rule that the policy requires is broken, with 3 where it cannot be judged")
-	c.Flags().StringVar(&f.format, "format", "text", "how to write it: "+strings.Join(auditFormats, ", "))
+	c.Flags().StringVar(&f.format, "format", "text", "the `FORMAT` to write: "+strings.Join(auditFormats, ", "))
 	c.Flags().BoolVar(&f.fixes, "fix", false, "show as a diff what can be changed safely: pins, permissions, credentials of checkout")
 	c.Flags().BoolVar(&f.write, "write", false, "with --fix: write the files, and not the diff alone")
 	c.Flags().StringVar(&f.settings, "settings", "", "write rulesets, environments and Actions settings into this `DIR`, with the commands that apply them")

@@ -159,10 +159,21 @@ A refusal names its rule; explain tells the story behind it.`,
 		newVerify(s), newStage(s), newReview(s), newFetch(s), newApprove(s), newReject(s), newPublish(s), newCanary(s), newStatus(s), newReconcile(s), newWithdraw(s), newMirror(s), newAudit(s), newLayout(s), newInit(s), newExplain(s),
 		newLock(s),
 	} {
-		verb.Args = usage(verb.Args)
+		verb.Args, verb.Long = usage(verb.Args), paragraphs(verb.Long)
 		root.AddCommand(verb)
 	}
 	return root
+}
+
+// paragraphs sets prose to the width of a terminal. What is indented stays as it is.
+func paragraphs(text string) string {
+	parts := strings.Split(text, "\n\n")
+	for i, part := range parts {
+		if !strings.HasPrefix(part, " ") {
+			parts[i] = strings.Join(wrap(part, width), "\n")
+		}
+	}
+	return strings.Join(parts, "\n\n")
 }
 
 func suggested(verbs []string) string {

@@ -21,9 +21,9 @@ the change as one diff, and makes it with --write. Then it says what only people
 can do: the settings of PyPI and of the environment. It asks nothing, and needs no
 network. One of these says where the files are built:
 
-    distgate init --into .github/workflows/wheels.yml        in this repository
+    distgate init --into .github/workflows/wheels.yml  in this repository
     distgate init --built-by acme/widget/.github/workflows/wheels.yml
-    distgate init --all-in-one                               where they are released
+    distgate init --all-in-one                         where they are released
 
 In a repository that builds and does not publish, only the build is edited:
 
@@ -35,7 +35,7 @@ left behind. Alone it prints the policy's [files] table and writes nothing.
 
     distgate init --files-from dist
     distgate init --files-from pypi:numpy==2.4.2
-    distgate init --files-from https://github.com/acme/widget/actions/runs/12169989787
+    distgate init --files-from https://github.com/acme/widget/actions/runs/1216
 
 An index other than pypi and testpypi is one of the policy's, by its name there.
 The names alone are read. They prove nothing: the table is what you say.`,

@@ -31,7 +31,8 @@ certificate constraint with the whole address of that workflow, and have it judg
 with the bundle that the workflow made.
 
     distgate layout 2.4.0 > layout.json
-    distgate verify 2.4.0 --policy distgate.toml --layout layout.json --step scan=scan.sigstore.json`,
+    distgate verify 2.4.0 --policy distgate.toml --layout layout.json \
+        --step scan=scan.sigstore.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := openRelease(c.Context(), s, f, args[0])

@@ -26,7 +26,7 @@ which pull request brought the commit, who merged it and who approved it; a comm
 that none brought is said to be so, and is for you to judge.
 
     distgate lock v2.4.0
-    distgate lock --commit 1f90bbb4c5a5a3ab2b3cf4a9ee9dcc0dbb5c2fd0 --version 2.4.0
+    distgate lock --commit $(git rev-parse HEAD) --version 2.4.0
 
 The second is for projects that make their tags after the release. Commit the
 file where the build starts: a release counts by the lock at the very commit that

@@ -50,8 +50,10 @@ that lie beside them (NAME.sigstore.json, NAME.*.attestation, NAME.provenance,
 Who must have signed stands in the policy, which is --policy FILE or else the
 distgate.toml of this folder, or on the command line:
 
-    distgate verify dist --repository OWNER/REPO --workflow .github/workflows/release.yml
-    distgate verify FILE --signer alice@example.org --issuer https://… --runner none
+    distgate verify dist --repository OWNER/REPO \
+        --workflow .github/workflows/release.yml
+    distgate verify FILE --signer alice@example.org \
+        --issuer https://accounts.example.org --runner none
 
 Of a release on an index it asks for the files, their hashes and their provenance
 (PEP 740), and downloads and hashes every file that has some. With -r it takes the

@@ -48,7 +48,7 @@ withdrawn.toml, which belongs on the release repository's default branch, where
 nobody can drop it, and a line for the release notes; --draft writes them into files,
 with an advisory. Then it waits until the index serves the release as yanked.
 
-    distgate withdraw 1.0 --reason 'the sdist has no licence' --key ~/.ssh/id_ed25519
+    distgate withdraw 1.0 --reason 'the sdist has no licence' --key keys/alice
 
 --undo puts a release back that was withdrawn by mistake. Only a person can.`,
 		Args: cobra.ExactArgs(1),
