@@ -66,7 +66,7 @@ func (r *trial) prepare(folder, dir, version, index string) error {
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "distgate.toml"))
 	if err != nil {
-		return fmt.Errorf("%w; distgate init begins a repository that can be tried", err)
+		return fmt.Errorf("there is no distgate.toml in %s: distgate init begins a repository that can be tried", folder)
 	}
 	var whole map[string]any
 	if err := errors.Join(toml.Unmarshal(raw, &whole), toml.Unmarshal(raw, &r.policy)); err != nil {
@@ -144,8 +144,8 @@ func (r *trial) play(ctx context.Context) error {
 This tries the release of %s %s from %s, with the
 real distgate commands. GitHub, Sigstore and the index (here it is called local)
 are stand-ins on this machine, and the store is a folder; all else is as
-distgate.toml has it. Files: %d, with the names that it expects, and next to nothing
-in them.`, p.Project, p.Version, p.Publish.Repository, len(p.Names)))
+distgate.toml has it. Files: %d, with the names that it expects, and next to
+nothing in them.`, p.Project, p.Version, p.Publish.Repository, len(p.Names)))
 	run, err := r.world.Try(p)
 	if err != nil {
 		return err

@@ -26,7 +26,11 @@ func (p printer) beginning(b beginning) {
 	for _, at := range b.Kept {
 		p.hanging("kept", at+", which is there already; move it away to have it written anew")
 	}
-	if len(b.Changes)+len(b.Kept)+len(b.ToAdd) == 0 {
+	switch {
+	case len(b.Changes)+len(b.Kept)+len(b.ToAdd) > 0:
+	case len(b.FillIn) > 0:
+		p.line("done       every file is there; fill in what has no value yet")
+	default:
 		p.line("done       nothing to do: every file is there")
 	}
 	if !b.Written && len(b.Changes) > 0 {
