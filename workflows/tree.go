@@ -18,26 +18,14 @@ type Tree struct {
 	of     string              // "owner/name"
 	files  map[string]string   // blobs by path
 	folder map[string][]string // names of files by folder
-	known  *blobs
+	known  *sync.Map           // *fetched by blob
 }
 
-// blobs are files that were read, by their names in git.
-type blobs struct {
-	mu  sync.Mutex
-	raw map[string][]byte
-}
-
-func (b *blobs) get(name string) ([]byte, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	raw, ok := b.raw[name]
-	return raw, ok
-}
-
-func (b *blobs) put(name string, raw []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.raw[name] = raw
+// fetched is a file that is asked for once, whatever comes of it.
+type fetched struct {
+	once sync.Once
+	raw  []byte
+	err  error
 }
 
 // maxTree is how many files a repository may have that is read.
@@ -66,9 +54,11 @@ func (c *Client) Tree(ctx context.Context, repository, commit string) (*Tree, er
 	if said.Truncated == nil || *said.Truncated || len(said.Tree) > maxTree {
 		return nil, fmt.Errorf("GitHub, %s: want all files, at most %d; got a part of them", q.path, maxTree)
 	}
-	t := &Tree{c: c, at: commit, of: repository, files: map[string]string{}, folder: map[string][]string{},
-		known: &blobs{raw: map[string][]byte{}}}
+	t := &Tree{c: c, at: commit, of: repository, files: map[string]string{}, folder: map[string][]string{}, known: new(sync.Map)}
 	for _, f := range said.Tree {
+		if f.Type == "blob" && !commitSHA.MatchString(f.SHA) {
+			return nil, fmt.Errorf("GitHub, %s: want the 40 digits of each file, got %.60q of %.100q", q.path, f.SHA, f.Path)
+		}
 		if f.Type == "blob" {
 			t.files[f.Path] = f.SHA
 			t.folder[path.Dir(f.Path)] = append(t.folder[path.Dir(f.Path)], path.Base(f.Path))
@@ -98,13 +88,14 @@ func (t *Tree) Read(ctx context.Context, at string) ([]byte, error) {
 	if !ok {
 		return nil, fs.ErrNotExist
 	}
-	if raw, ok := t.known.get(blob); ok && blob != "" {
-		return raw, nil
-	}
+	kept, _ := t.known.LoadOrStore(blob, new(fetched))
+	f := kept.(*fetched)
+	f.once.Do(func() { f.raw, f.err = t.content(ctx, at) })
+	return f.raw, f.err
+}
+
+func (t *Tree) content(ctx context.Context, at string) ([]byte, error) {
 	raw, err := t.c.Content(ctx, t.of, at, t.at)
-	if err == nil {
-		t.known.put(blob, raw)
-	}
 	if failed(err, http.StatusNotFound) {
 		return nil, fmt.Errorf("%s of %s: it is in the list and cannot be read (%w)", at, t.of, err)
 	}

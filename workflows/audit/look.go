@@ -70,6 +70,9 @@ func readBranches(ctx context.Context, c *workflows.Client, far *remotes, r work
 	}
 	releasing, guarded := others(all, r, refs)
 	read := slices.Concat(releasing, guarded)
+	found := each(read[:min(len(read), maxBranches)], func(branch workflows.Branch) (Files, error) {
+		return b.read(ctx, r.Name, branch, slices.Contains(releasing, branch))
+	})
 	for i, branch := range read {
 		gaps := &files.gaps
 		if i >= len(releasing) {
@@ -80,12 +83,12 @@ func readBranches(ctx context.Context, c *workflows.Client, far *remotes, r work
 				"%d are read, and %s is not", len(read), maxBranches, branch.Name)})
 			break
 		}
-		other, err := b.read(ctx, r.Name, branch, i < len(releasing))
-		if err != nil {
-			*gaps = append(*gaps, Gap{What: "branch " + branch.Name + ": " + err.Error(), Needs: "contents: read"})
+		other := found[branch]
+		if !other.Known() {
+			*gaps = append(*gaps, unseen("branch "+branch.Name, other.Gap, other.Needs))
 			continue
 		}
-		*gaps = append(*gaps, files.add(other, "on "+branch.Name)...)
+		*gaps = append(*gaps, files.add(other.Value, "on "+branch.Name)...)
 	}
 	return files, ctx.Err()
 }
@@ -131,7 +134,14 @@ func (b branches) read(ctx context.Context, repository string, branch workflows.
 	return files, err
 }
 
-func readTree(ctx context.Context, tree Tree, far *remotes, release Release) (Files, error) {
+// readTree reads the files of a tree that keeps what was read, several at once, and
+// what they call of other repositories.
+func readTree(ctx context.Context, tree *workflows.Tree, far *remotes, release Release) (Files, error) {
+	begin, err := release.files(ctx, tree)
+	if err != nil {
+		return Files{}, err
+	}
+	each(begin[:min(len(begin), maxFiles)], func(at string) ([]byte, error) { return tree.Read(ctx, at) })
 	files, err := Read(ctx, tree, release)
 	if err == nil {
 		err = files.reach(ctx, far)
@@ -221,7 +231,7 @@ func lookAtPins(ctx context.Context, c *workflows.Client, pins []Pin) map[Pin]wo
 	return known
 }
 
-// each asks for several things of other repositories, a few at the same time.
+// each asks for several things, a few at the same time.
 func each[K comparable, V any](all []K, ask func(K) (V, error)) map[K]workflows.Seen[V] {
 	known := map[K]workflows.Seen[V]{}
 	var mu sync.Mutex
