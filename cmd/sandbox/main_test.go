@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,13 @@ func TestTheDemoPlaysAReleaseAndWhatMustNotPass(t *testing.T) {
 	code, out, problems := run(t.Context(), "demo")
 	if code != exitDone || problems != "" {
 		t.Fatalf("ended with %d\n%s\n%s", code, out, problems)
+	}
+	for line := range strings.Lines(out) {
+		line = strings.TrimRight(line, "\n")
+		long := func(word string) bool { return len(word) >= 40 } // a digest or an address, which is never broken
+		if utf8.RuneCountInString(line) > 80 && !strings.HasPrefix(line, "$ ") && !slices.ContainsFunc(strings.Fields(line), long) {
+			t.Errorf("%d columns: %s", utf8.RuneCountInString(line), line)
+		}
 	}
 	rest := out
 	for _, want := range []string{

@@ -43,8 +43,8 @@ func (d *demo) takeBack(ctx context.Context) error {
 		return err
 	}
 	d.say(`
-Carol owns widget on the index. She opens the page and yanks 1.0.1; and the entry
-above goes into withdrawn.toml, by a reviewed change.`)
+Carol owns widget on the index. She opens the page and yanks 1.0.1; and the
+entry above goes into withdrawn.toml, by a reviewed change.`)
 	if err := d.world.Index().Yank(world.Project, "1.0.1", "not-by-us"); err != nil {
 		return err
 	}
