@@ -18,13 +18,14 @@ import (
 // compared stands in Gaps; no change and no gap is what "nothing changed" means.
 type Changes struct {
 	Index    string         `json:"index"`
-	Asked    bool           `json:"asked"`           // the index answered which releases it has
-	First    bool           `json:"first"`           // and that it has none of the project
-	Absent   bool           `json:"absent"`          // and has no such project, which it says of what is hidden, too
-	Closes   time.Time      `json:"closes,omitzero"` // when the index takes no new files of this version, at the latest; zero where it has none, or is not known to close
-	Since    []Since        `json:"since"`           // the newest earlier release, and of a final the last candidate
-	By       Publisher      `json:"by"`              // who will publish this one, as the policy has it
-	Policy   PolicyChange   `json:"policy"`          // since the release that was published last
+	Asked    bool           `json:"asked"`             // the index answered which releases it has
+	First    bool           `json:"first"`             // and that it has none of the project
+	Absent   bool           `json:"absent"`            // and has no such project, which it says of what is hidden, too
+	Emptied  string         `json:"emptied,omitempty"` // the version that was published last, of which the index has none any more
+	Closes   time.Time      `json:"closes,omitzero"`   // when the index takes no new files of this version, at the latest; zero where it has none, or is not known to close
+	Since    []Since        `json:"since"`             // the newest earlier release, and of a final the last candidate
+	By       Publisher      `json:"by"`                // who will publish this one, as the policy has it
+	Policy   PolicyChange   `json:"policy"`            // since the release that was published last
 	Findings []rule.Finding `json:"findings"`
 	Gaps     []Gap          `json:"gaps"`
 }
@@ -164,7 +165,7 @@ type Gap struct {
 // Judge fills in the findings. A list that is empty is so from here on, and is
 // not null.
 func (c *Changes) Judge() {
-	c.Findings = append(c.absent(), c.Policy.findings()...)
+	c.Findings = append(c.nothing(), c.Policy.findings()...)
 	for i := range c.Since {
 		c.Since[i].fill()
 		c.Findings = append(c.Findings, c.Since[i].findings(c.By)...)
@@ -176,14 +177,19 @@ func (c *Changes) Judge() {
 	c.Findings, c.Policy.Differences = orEmpty(c.Findings), orEmpty(c.Policy.Differences)
 }
 
-// absent is the finding that nothing can be compared, because the index says that it
-// has nothing: who hides the releases of a project from a gate has it say that.
-func (c *Changes) absent() []rule.Finding {
-	if !c.Absent {
-		return nil
+// nothing is the finding that nothing can be compared, because the index says that it
+// has nothing: who hides the releases of a project from a gate has it say that. That it
+// has the project and no release of it is an answer, unless one is known.
+func (c *Changes) nothing() []rule.Finding {
+	switch {
+	case c.Absent:
+		return []rule.Finding{since(rule.FirstRelease, "", "the first release of this project on index %s, which answers that "+
+			"it has no such project", c.Index)}
+	case c.Emptied != "":
+		return []rule.Finding{since(rule.NotCompared, "", "index %s has no release of this project, and the store has a receipt for %s",
+			c.Index, c.Emptied)}
 	}
-	return []rule.Finding{since(rule.FirstRelease, "", "the first release of this project on index %s, which answers that "+
-		"it has no such project", c.Index)}
+	return nil
 }
 
 func rank(s rule.Severity) int {

@@ -69,7 +69,8 @@ func (r release) forgotten(ctx context.Context, c *approval.Changes) error {
 	}
 	c.First, c.Absent = false, false
 	return fmt.Errorf("index %s answers that it has no project %s, and the store has a receipt for %s, which was published there: "+
-		"look at index.%s.simple in the policy, and at what answers there", r.index, m.Project, version, r.index)
+		"look at index.%s.simple in the policy, and at what answers there; if the project was deleted, stage into an empty store",
+		r.index, m.Project, version, r.index)
 }
 
 // here tells whether another release is of this project and index. Under which name a
@@ -107,7 +108,7 @@ func (r release) policyChange(was policyThen, c *approval.Changes) (err error) {
 		own := r.staged.Manifest().Version
 		why := "the index has none but " + own + " itself"
 		if was.version != "" && was.version != own {
-			why = "the index has no release, but the store has a receipt for " + was.version
+			c.Emptied, why = was.version, "the index has no release, but the store has a receipt for "+was.version
 		}
 		c.Gaps = append(c.Gaps, approval.Gap{What: "what changed since the release before", Why: why})
 		c.First = false
