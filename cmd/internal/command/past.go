@@ -26,6 +26,9 @@ func (r release) past(ctx context.Context, s Streams, witness publish.Witness) (
 	if p.changes, err = witness.Changes(ctx, r.staged, r.store.Blobs()); err != nil {
 		return p, err
 	}
+	if !p.changes.Asked {
+		witness.Patience = 0 // it was waited for
+	}
 	p.unasked = r.asked(ctx, s, witness, &p)
 	if p.unasked != nil {
 		p.changes.Gaps = append(p.changes.Gaps, approval.Gap{What: "what changed in the policy", Why: p.unasked.Error()})
