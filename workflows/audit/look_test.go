@@ -80,7 +80,7 @@ func lookAt(t *testing.T, g *githubtest.GitHub, rights map[string]string) Report
 	if err != nil {
 		t.Fatal(err)
 	}
-	facts := Facts{Environments: []string{"pypi"}, Refs: []string{"refs/heads/main", "refs/heads/maintenance/*"}}
+	facts := Facts{Environments: []string{"pypi"}, Refs: []string{"refs/heads/main", "refs/heads/maintenance/*"}, Gate: releaseYML}
 	facts, err = facts.Look(t.Context(), c, releases, Release{Workflows: []string{releaseYML}})
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +215,9 @@ func TestProtectedBranches(t *testing.T) {
 			push(g, fmt.Sprintf("b%d", i), fmt.Sprintf("%s#%d\n", "on: push\npermissions: {}\njobs: {}\n", i))
 		}
 	}
+	gated := func(action string) string {
+		return "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    environment: pypi\n" + by(action, "publish")
+	}
 	for name, c := range map[string]struct {
 		change func(*githubtest.GitHub)
 		past   Verdict // publish-past-the-gate
@@ -225,6 +228,14 @@ func TestProtectedBranches(t *testing.T) {
 			push(g, "dev", uploads)
 			g.PutRuleset(githubtest.Ruleset{Repository: releases, Name: "branches", Include: []string{"refs/heads/main"}, Rules: []githubtest.Rule{{Type: "deletion"}}})
 		}, Holds, Holds},
+		"one with an older gate": {func(g *githubtest.GitHub) {
+			push(g, "main", gated("distgate/distgate@"+commit))
+			push(g, "dev", gated("distgate/distgate@"+other))
+		}, Holds, Holds},
+		"one with another's": {func(g *githubtest.GitHub) {
+			push(g, "main", gated("distgate/distgate@"+commit))
+			push(g, "dev", gated("evil/distgate@"+commit))
+		}, Broken, Holds},
 		"one without workflows": {func(g *githubtest.GitHub) {
 			c := g.PutCommit(githubtest.Commit{Repository: releases, Message: "pages", Files: []githubtest.File{{Path: "index.html", Content: "<p>"}}})
 			g.PutBranch(githubtest.Branch{Repository: releases, Name: "gh-pages", SHA: c.SHA})

@@ -14,13 +14,15 @@ func (s *step) isDistgate(verb string) bool {
 }
 
 // gates are the action by which the release is published, as OWNER/REPO@COMMIT, at
-// each commit by which the workflow that publishes uses it: others have its name
-// alone. Where that workflow uses two of the name, nobody knows which it is, and none
-// is. Without a policy every workflow of the release may be the one that publishes.
+// each commit by which the workflow that publishes uses it, on any branch: others have
+// its name alone. Where that workflow uses two of the name, nobody knows which it is,
+// and none is. Without a policy every workflow of the release may be the one that
+// publishes.
 func (f Facts) gates() (all []string) {
-	files, _ := f.seen(releaseGraph)
+	files, _ := f.seen(everyFile)
 	for _, file := range files {
-		if !f.Ungated && (f.Gate == "" || file.own != f.Gate || file.elsewhere || file.origin != (origin{})) {
+		publishes := f.Gate != "" && file.own == f.Gate && !file.elsewhere && file.origin == (origin{})
+		if !publishes && !(f.Ungated && file.release) {
 			continue
 		}
 		for _, j := range file.jobs {
