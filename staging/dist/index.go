@@ -1,9 +1,9 @@
 package dist
 
 import (
-	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -55,10 +55,12 @@ func indexRows() []row[Metadata] {
 		{rule.IndexMetadata, rule.Refuse, "version specifiers (PEP 440)", of(specifierFault, "Requires-Python")},
 		{rule.IndexMetadata, rule.Refuse, "addresses of mail, NAME@HOST",
 			of(mailFault, "Author-email", "Maintainer-email")},
+		{rule.IndexMetadata, rule.Look, "", of(oddMail, "Author-email", "Maintainer-email")},
 		{rule.IndexMetadata, rule.Refuse, "addresses that begin with https:// or http://",
 			of(webFault, "Home-page", "Download-URL")},
 		{rule.IndexMetadata, rule.Refuse, "LABEL, URL with a label of at most 32 characters",
 			of(labelFault, "Project-URL")},
+		{rule.IndexMetadata, rule.Refuse, "one Project-URL of each label", labelsFault},
 		{rule.IndexMetadata, rule.Refuse, "names that can be imported (PEP 794)", of(importFault, "Import-Name", "Import-Namespace")},
 		{rule.IndexClassifier, rule.Refuse, "classifiers that the index takes", of(privateClassifier, "Classifier")},
 		{rule.IndexClassifier, rule.Refuse, "classifiers that the index takes", of(deprecatedClassifier, "Classifier")},
@@ -146,23 +148,103 @@ func importFault(text string) string {
 var keywords = strings.Fields(`False None True and as assert async await break class continue def del elif else except
 	finally for from global if import in is lambda nonlocal not or pass raise return try while with yield`)
 
-// mailFault looks at the first address, as the index does.
+// What of an address of mail is no part of it, and the forms of its two halves
+// (email_validator of Python, without a look at the DNS).
+var (
+	mailAside = regexp.MustCompile(`\([^()"]*\)|"[^"]*"`)
+	mailNamed = regexp.MustCompile(`^[^<>@]*<([^<>\s]*)>$`)
+	mailUser  = regexp.MustCompile("^" + mailAtom + "(?:\\." + mailAtom + ")*$")
+	mailHost  = regexp.MustCompile(`^(?:` + hostLabel + `\.)+` + hostLabel + `$`)
+)
+
+const (
+	mailAtom  = "[\\w!#$%&'*+/=?^`{|}~\\x{80}-\\x{10ffff}-]+"
+	hostLabel = `[a-zA-Z0-9\x{80}-\x{10ffff}](?:[a-zA-Z0-9\x{80}-\x{10ffff}-]*[a-zA-Z0-9\x{80}-\x{10ffff}])?`
+)
+
+// mailFault is of an address USER@HOST or NAME <USER@HOST>. The index looks at none
+// where there are several.
 func mailFault(text string) string {
-	address, _, _ := strings.Cut(text, ",")
-	if _, inner, ok := strings.Cut(text, "<"); ok {
-		address, _, _ = strings.Cut(inner, ">")
-	}
-	if regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s.]+$`).MatchString(strings.TrimSpace(address)) {
+	address, odd := mailOf(text)
+	user, host, _ := strings.Cut(address, "@")
+	reaches := mailUser.MatchString(user) && mailHost.MatchString(host) && len(address) <= 254 && !privateHost(host)
+	if odd || address == "" || reaches {
 		return ""
 	}
 	return text
 }
 
+// oddMail is of text in which only the parser of Python knows what the address is.
+func oddMail(text string) string {
+	if _, odd := mailOf(text); odd {
+		return "what may be an address or none: " + text
+	}
+	return ""
+}
+
+// mailOf takes the address out of the text, or nothing of several.
+func mailOf(text string) (address string, odd bool) {
+	quoted := strings.Contains(text, `"`)
+	text = strings.TrimSpace(mailAside.ReplaceAllString(text, ""))
+	parts := strings.Split(text, ",")
+	switch {
+	case strings.ContainsAny(text, `;:[]\"()`) || len(parts) > 1 && strings.TrimSpace(parts[1]) == "":
+		return "", true
+	case len(parts) > 1:
+		return "", false
+	}
+	if named := mailNamed.FindStringSubmatch(text); named != nil {
+		text, quoted = named[1], false
+	}
+	user, host, mail := strings.Cut(text, "@")
+	odd = strings.ContainsAny(text, "<>") || quoted ||
+		mail && (user == "" || host == "" || strings.ContainsAny(text, " \t") || strings.Contains(host, "@") ||
+			strings.Contains(strings.ToLower(host), "xn--"))
+	return text, odd
+}
+
+// privateHost tells of names that no mail reaches: with a number at their end, of
+// networks of their own, too long, or with a mark of IDNA that is none.
+func privateHost(host string) bool {
+	labels := strings.Split(strings.ToLower(host), ".")
+	last := labels[len(labels)-1]
+	return last[len(last)-1] >= '0' && last[len(last)-1] <= '9' || len(host) > 253 ||
+		slices.Contains(strings.Fields("arpa invalid local localhost onion test"), last) ||
+		slices.ContainsFunc(labels, func(label string) bool {
+			return len(label) > 63 || len(label) > 3 && label[2:4] == "--"
+		})
+}
+
+// webFault wants a scheme of the web, no port beyond the last, and no brackets behind
+// the host. The index escapes whatever else may not stand in an address (rfc3986 of
+// Python).
 func webFault(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
-		strings.ContainsAny(text, " \t\n<>\"{}|\\^`") {
+	form := webForm.FindStringSubmatch(text)
+	if form == nil || strings.ContainsAny(form[2], "[]") {
 		return text
+	}
+	if _, port, found := strings.Cut(webHost.FindString(form[1]), ":"); found {
+		if n, err := strconv.Atoi(port); err != nil || n > 65535 {
+			return text
+		}
+	}
+	return ""
+}
+
+var (
+	webForm = regexp.MustCompile(`^(?i:https?):(?://([^\\/?#]*))?([^#]*)`)
+	webHost = regexp.MustCompile(`^[\w.~!$&'()*+,;=-]*:\d{1,5}$`)
+)
+
+// labelsFault is of labels that stand twice.
+func labelsFault(m Metadata) string {
+	seen := map[string]bool{}
+	for _, value := range m.Values("Project-URL") {
+		label, _, _ := strings.Cut(value, ",")
+		if label = strings.TrimSpace(label); seen[label] {
+			return "the label " + label + " twice"
+		}
+		seen[label] = true
 	}
 	return ""
 }

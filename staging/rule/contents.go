@@ -55,7 +55,8 @@ var contentsStories = map[ID]string{
 		"built. Repair the wheel with auditwheel.",
 	IndexMetadata: "PyPI refuses some metadata that the specification allows: dependencies by an address of their own, which " +
 		"would let a project on the index install anything from anywhere, specifiers and addresses that are none, labels " +
-		"beyond 32 characters, and a licence said twice. An upload that meets this half way leaves half a release.",
+		"beyond 32 characters or of two addresses, and a licence said twice. An upload that meets this half way leaves half " +
+		"a release. Of several addresses of mail PyPI reads none; where only Python's parser tells what is one, look.",
 	IndexClassifier: "PyPI takes the classifiers of one list and refuses an upload with any other. A deprecated one is refused here " +
 		"too. One that is not in the list here may have come to PyPI's since: look whether it stands on pypi.org/classifiers, " +
 		"or is spelled wrongly.",
