@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -55,7 +56,7 @@ func (p ownPolicy) plan(version, index string) (r world.Trial, err error) {
 		return r, err
 	}
 	version = v.String()
-	if err := p.complete(version, index); err != nil {
+	if err := errors.Join(p.complete(version, index), p.numbered()); err != nil {
 		return r, err
 	}
 	r = world.Trial{Project: p.Project, Version: version, Environment: p.Index[index].Environment,
@@ -72,6 +73,23 @@ func (p ownPolicy) plan(version, index string) (r world.Trial, err error) {
 		}
 	}
 	return r, nil
+}
+
+// numbered demands one number for each repository, and another for another: a stand-in
+// for GitHub knows no other than these.
+func (p ownPolicy) numbered() error {
+	type named struct{ key, name, id string }
+	all := []named{{"build", p.Build.Repository, p.Build.RepositoryID}, {"source", p.Source.Repository, p.Source.RepositoryID},
+		{"publish", p.Publish.Repository, p.Publish.RepositoryID}}
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if a.id != "" && b.id != "" && strings.EqualFold(a.name, b.name) != (a.id == b.id) {
+				return fmt.Errorf("distgate.toml: %s.repository-id is %s, of %s, and %s.repository-id is %s, of %s; one of them is wrong",
+					b.key, b.id, b.name, a.key, a.id, a.name)
+			}
+		}
+	}
+	return nil
 }
 
 // complete names what has no value yet, and that alone.

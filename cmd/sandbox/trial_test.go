@@ -113,12 +113,14 @@ func TestARepositoryThatInitBeganIsTried(t *testing.T) {
 
 func TestWhatIsNotFilledInIsNotTried(t *testing.T) {
 	dir := begin(t, "", "--all-in-one", `project = "big-tools"`, `project = ""`, `-id = "11"`, `-id = "12"`)
+	same := begin(t, "", "--built-by acme/widget/.github/workflows/wheels.yml", `-id = "12"`, `-id = "11"`)
 	for _, c := range []struct {
 		args []string
 		says string
 	}{
 		{[]string{"try", dir, "2.1"}, "no value yet for these; fill in first\n  project\n"},
 		{[]string{"try", t.TempDir(), "2.1"}, "distgate init begins a repository"},
+		{[]string{"try", same, "2.1"}, "publish.repository-id is 11, of acme/tools-release; one of them is wrong"},
 		{[]string{"try", dir, "two"}, "two"},
 	} {
 		code, out, problems := run(t.Context(), c.args...)
