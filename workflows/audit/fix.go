@@ -99,12 +99,21 @@ type insertion struct {
 	lines []string
 }
 
+// replace and insert do once what several jobs ask for, as of an anchor.
 func (e *edits) replace(at *actionlint.Pos, old, new, what string) {
-	e.replaced = append(e.replaced, replacement{at.Line, at.Col, old, new})
+	r := replacement{at.Line, at.Col, old, new}
+	if slices.Contains(e.replaced, r) {
+		return
+	}
+	e.replaced = append(e.replaced, r)
 	e.changes = append(e.changes, Changed{at.Line, what})
 }
 
 func (e *edits) insert(after int, what string, lines ...string) {
+	same := func(in insertion) bool { return in.after == after && slices.Equal(in.lines, lines) }
+	if slices.ContainsFunc(e.inserted, same) {
+		return
+	}
 	e.inserted = append(e.inserted, insertion{after, lines})
 	e.changes = append(e.changes, Changed{after, what})
 }

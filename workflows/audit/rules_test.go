@@ -449,3 +449,25 @@ func FuzzWorkflow(f *testing.F) {
 		}
 	})
 }
+
+// An anchor is read wherever it is used.
+func TestAnchors(t *testing.T) {
+	text := "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps: &s\n      - &c\n        uses: actions/checkout@v4\n" +
+		"  b:\n    runs-on: ubuntu-24.04\n    steps: *s\n  c:\n    runs-on: ubuntu-24.04\n    steps:\n      - *c\n"
+	files := read(t, tree{releaseYML: text}, releaseYML)
+	var jobs []string
+	for _, s := range answer(Judge(Facts{Files: files}), unpinnedUses.ID).Spots {
+		jobs = append(jobs, fmt.Sprintf("%s:%d", s.Job, s.Line))
+	}
+	if diff := cmp.Diff([]string{"a:8", "b:8", "c:8"}, jobs); diff != "" {
+		t.Error(diff)
+	}
+	fixed, err := files.Fix(t.Context(), func(context.Context, Named) (Found, error) { return Found{commit, "v4"}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Replace(text, "checkout@v4", "checkout@"+commit+" # v4\n        with:\n          persist-credentials: false", 1)
+	if len(fixed) != 1 || fixed[0].Text != want {
+		t.Errorf("got %v", fixed)
+	}
+}
