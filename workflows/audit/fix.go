@@ -143,6 +143,10 @@ func (e *edits) apply(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
+// byTag are workflows that find themselves by the tag by which they are called, and
+// run by no other name.
+var byTag = []string{"slsa-framework/slsa-github-generator/"}
+
 // pins writes the commit in the place of each name, and the version behind it.
 func (e *edits) pins(ctx context.Context, j *job, resolve Resolver) error {
 	all := []*actionlint.String{j.uses}
@@ -152,7 +156,7 @@ func (e *edits) pins(ctx context.Context, j *job, resolve Resolver) error {
 		}
 	}
 	for _, uses := range all {
-		if uses == nil || resolve == nil || !unpinned(uses.Value) || uses.ContainsExpression() {
+		if uses == nil || resolve == nil || !unpinned(uses.Value) || uses.ContainsExpression() || uses == j.uses && fits(uses.Value, byTag) {
 			continue
 		}
 		name, ref, _ := strings.Cut(uses.Value, "@")

@@ -38,6 +38,8 @@ func TestFix(t *testing.T) {
 			inRelease("    steps:\n      - uses: actions/checkout@" + commit + "\n        with: {persist-credentials: 'false'}\n")},
 		"a job whose permissions are its caller's": {
 			"on: push\njobs:\n  a: # calls\n    uses: ./.github/workflows/b.yml\n  b: # runs\n    runs-on: ubuntu-24.04\n    steps:\n      - run: make\n", ""},
+		"a workflow that must be called by tag": {
+			"on: push\npermissions: {}\njobs:\n  a:\n    uses: slsa-framework/slsa-github-generator/.github/workflows/generator_generic_slsa3.yml@v2.1.0\n", ""},
 		"a job with a comment": {
 			"on: push\njobs:\n  b: # runs\n    runs-on: ubuntu-24.04\n    steps:\n      - run: make\n",
 			"on: push\npermissions: {}\n\njobs:\n  b: # runs\n    permissions:\n      contents: read\n    runs-on: ubuntu-24.04\n    steps:\n      - run: make\n"},
