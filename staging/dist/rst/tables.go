@@ -93,35 +93,8 @@ func (d *call) listTable() []*node {
 }
 
 func (d *call) csvTable() []*node {
-	_, file := d.given["file"]
-	_, address := d.given["url"]
-	if file || address {
-		d.fault(d.line, "File and URL access deactivated; ignoring \"csv-table\" directive.")
-		return nil
-	}
-	d.inline(d.argument(), d.line)
-	if len(d.body) == 0 {
-		d.fault(d.line, "The \"csv-table\" directive requires content; none supplied.")
-		return nil
-	}
-	for _, dialect := range []string{"delim", "keepspace", "quote", "escape", "encoding"} {
-		if _, given := d.given[dialect]; given {
-			d.unsure(d.line, "The table has a dialect of its own (%s).", dialect)
-			return []*node{{kind: body}}
-		}
-	}
-	var head [][]string
-	var err error
-	if v := d.given["header"]; v.given {
-		head, err = readCSV(strings.Split(v.text, "\n"))
-	}
-	var texts []string
-	for _, l := range d.body {
-		texts = append(texts, l.text)
-	}
-	rows, failed := readCSV(texts)
-	if err = errors.Join(err, failed); err != nil {
-		d.fault(d.line, "Error with CSV data in \"csv-table\" directive: %v", err)
+	head, rows, ok := d.csvRows()
+	if !ok {
 		return nil
 	}
 	n := d.makes(body)
@@ -149,6 +122,39 @@ func (d *call) csvTable() []*node {
 		}
 	}
 	return []*node{n}
+}
+
+// csvRows reads the option "header" and the content. It is not sure of dialects.
+func (d *call) csvRows() (head, rows [][]string, ok bool) {
+	_, file := d.given["file"]
+	_, address := d.given["url"]
+	if file || address {
+		d.fault(d.line, "File and URL access deactivated; ignoring \"csv-table\" directive.")
+		return nil, nil, false
+	}
+	d.inline(d.argument(), d.line)
+	if len(d.body) == 0 {
+		d.fault(d.line, "The \"csv-table\" directive requires content; none supplied.")
+		return nil, nil, false
+	}
+	for _, dialect := range []string{"delim", "keepspace", "quote", "escape", "encoding"} {
+		if _, given := d.given[dialect]; given {
+			d.unsure(d.line, "The table has a dialect of its own (%s).", dialect)
+			return nil, nil, false
+		}
+	}
+	var texts []string
+	for _, l := range d.body {
+		texts = append(texts, l.text)
+	}
+	rows, err := readCSV(texts)
+	if v := d.given["header"]; v.given && err == nil {
+		head, err = readCSV(strings.Split(v.text, "\n"))
+	}
+	if err != nil {
+		d.fault(d.line, "Error with CSV data in \"csv-table\" directive: %v", err)
+	}
+	return head, rows, err == nil
 }
 
 // readCSV reads rows of cells as the module csv of Python does that is strict and
