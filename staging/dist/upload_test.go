@@ -28,7 +28,7 @@ func TestEveryRefusalOfPyPIHasARuleOrIsAStatedGap(t *testing.T) {
 		{says: "'summary' field must be 512 characters or less", rule: rule.MetadataForm},
 		{says: "is not a valid email address", rule: rule.IndexMetadata},
 		{says: "is not a valid classifier; has been deprecated", rule: rule.IndexClassifier},
-		{says: "is not a valid url; must be 32 characters or less", rule: rule.IndexMetadata},
+		{says: "is not a valid url; must be 32 characters or less; 'project_urls' has invalid data", rule: rule.IndexMetadata},
 		{says: "Can't have direct dependency", rule: rule.IndexMetadata},
 		{says: "is not a valid dynamic field", rule: rule.MetadataForm},
 		{says: "License is deprecated when License-Expression is present", rule: rule.IndexMetadata},
