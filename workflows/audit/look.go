@@ -53,7 +53,8 @@ type branches struct {
 // readBranches reads the workflows of the default branch, and what differs from them
 // on other branches: those from which the policy lets jobs publish, and those that
 // are protected, where no rule is about the release but about what may run.
-func readBranches(ctx context.Context, c *workflows.Client, far *remotes, r workflows.Repository, refs []string, release Release) (Files, error) {
+func readBranches(ctx context.Context, c *workflows.Client, far *remotes, r workflows.Repository,
+	refs []string, release Release) (Files, error) {
 	tree, err := c.Tree(ctx, r.Name, r.Head)
 	if err != nil {
 		return Files{}, err
