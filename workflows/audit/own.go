@@ -3,6 +3,8 @@ package audit
 import (
 	"slices"
 	"strings"
+
+	"github.com/distgate/distgate/workflows/template"
 )
 
 // isDistgate tells whether the step runs a verb of an action that is called distgate,
@@ -45,18 +47,22 @@ func nameOf(uses string) string {
 	return name
 }
 
-// runs tells whether the step runs a verb of the action that publishes, or distgate
-// itself by one of these commands.
+// runs tells whether the step runs a verb of the action that publishes, or, where
+// no action does, distgate itself by one of these commands. Beside an action a
+// command may be any binary of that name.
 func (s *step) runs(gates []string, verb string, commands ...string) bool {
-	return s.isDistgate(verb) && slices.Contains(gates, s.uses()) ||
-		slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(commands) })
+	if s.isDistgate(verb) {
+		return slices.Contains(gates, s.uses())
+	}
+	return len(gates) == 0 && slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(commands) })
 }
 
 // releases tells whether the job has a part in a release for which it needs an ID
 // token: it attests, uploads, signs a withdrawal, or is the canary.
 func (j *job) releases(gates []string) bool {
 	return j.attests() || j.tempts(gates) || slices.ContainsFunc(j.all(), func(s *step) bool {
-		return s.uploads() || s.runs(gates, "publish", uploading...) || s.runs(gates, "withdraw", "distgate withdraw", "distgate yank")
+		return s.uploads() || s.runs(gates, "publish", distgatePublish) || s.runs(gates, "withdraw", "distgate withdraw", "distgate yank") ||
+			slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(template.Uploading()) })
 	})
 }
 

@@ -37,7 +37,7 @@ func (s *step) pastTheGate(gates []string) (spots []Spot) {
 		spots = append(spots, s.spot(by+s.uses()+", which is not the gate"))
 	}
 	for _, c := range s.commands() {
-		if c.uploads() {
+		if c.uploads(gates) {
 			spot := s.spotOf(c)
 			spot.Got = by + spot.Got
 			spots = append(spots, spot)
@@ -55,5 +55,8 @@ func (s *step) uploads() bool {
 	})
 }
 
-// uploads tells whether the command uploads to an index, and is not distgate's.
-func (c command) uploads() bool { return c.is(uploading) && !c.is([]string{"distgate publish"}) }
+// uploads tells whether the command uploads to an index, and is not the gate: see
+// [step.runs].
+func (c command) uploads(gates []string) bool {
+	return c.is(uploading) && (len(gates) > 0 || !c.is([]string{distgatePublish}))
+}

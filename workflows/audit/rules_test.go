@@ -139,6 +139,9 @@ func TestRulesOfOurOwn(t *testing.T) {
 		{"id-token-elsewhere", by("distgate/distgate@"+other, "withdraw") + published, []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", by("distgate/distgate@"+commit, "withdraw"), []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", by("evil/distgate@"+commit, "publish") + published, []string{"broken", "release.yml:6", "release.yml:12"}},
+		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- run: distgate publish 1.0"), []string{"holds"}},
+		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- run: distgate publish 1.0") + published, []string{"broken", "release.yml:6"}},
+		{"id-token-elsewhere", "    permissions: {id-token: write}\n" + stepsOf("- run: distgate withdraw 1.0") + published, []string{"broken", "release.yml:6"}},
 		{"id-token-elsewhere", stepsOf("- run: make") + published, []string{"holds"}},
 		{"id-token-elsewhere", "    permissions: write-all\n" + stepsOf("- run: make"), []string{"broken", "release.yml:6"}},
 
@@ -159,6 +162,7 @@ func TestRulesOfOurOwn(t *testing.T) {
 		{"publish-past-the-gate", stepsOf("- run: make"), []string{"holds"}},
 		{"publish-past-the-gate", stepsOf(download, "- uses: distgate/distgate@"+commit, "  with: {verb: publish}"), []string{"holds"}},
 		{"publish-past-the-gate", stepsOf("- run: distgate publish 1.0"), []string{"holds"}},
+		{"publish-past-the-gate", stepsOf("- run: distgate publish 1.0") + published, []string{"broken", "release.yml:7"}},
 		{"publish-past-the-gate", by("evil/distgate@"+commit, "publish") + published, []string{"broken", "release.yml:8", "release.yml:14"}},
 		{"publish-past-the-gate", by("./sign", "publish") + published, []string{"holds"}},
 		{"publish-past-the-gate", stepsOf("- uses: JRubics/poetry-publish@" + commit), []string{"broken", "release.yml:7"}},

@@ -105,9 +105,11 @@ func (c command) is(names []string) bool {
 	})
 }
 
+const distgatePublish = "distgate publish"
+
 // Commands by what they do.
 var (
-	uploading  = append(template.Uploading(), "distgate publish")
+	uploading  = append(template.Uploading(), distgatePublish)
 	signing    = []string{"cosign sign-blob", "cosign attest", "cosign attest-blob", "cosign sign", "sigstore sign", "sigstore attest", "pypi-attestations sign"}
 	installing = []string{"pip install", "pip3 install", "pip wheel", "pip download", "uv sync", "uv pip install", "uv tool install", "uv add",
 		"pipx install", "poetry install", "pdm install", "conda install", "mamba install", "micromamba install",
