@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -95,12 +96,17 @@ func (r release) policyStored(ctx context.Context) (policyThen, error) {
 // repository had a policy, there is none.
 func (r release) policyServed(ctx context.Context, s Streams, witness publish.Witness, stored policyThen) (policyThen, error) {
 	last, err := witness.LastCommit(ctx, r.staged.Manifest().Project)
-	if err != nil || last.SHA == "" || stored.believed && stored.has(last.File) {
+	if err != nil || last.SHA == "" {
 		return policyThen{}, err
 	}
 	from, err := r.policy.at(ctx, s, last.SHA)
 	if err != nil {
 		return policyThen{}, fmt.Errorf("the commit from which the last release was published: %w", err)
+	}
+	if stored.believed && stored.has(last.File) {
+		if is, err := r.samePolicy(ctx, stored, from); is || err != nil {
+			return policyThen{}, err
+		}
 	}
 	was := policyThen{commit: last.SHA}
 	for _, f := range r.policy.files {
@@ -120,6 +126,28 @@ func (r release) policyServed(ctx context.Context, s Streams, witness publish.Wi
 	}
 	was.from = from
 	return was, nil
+}
+
+// samePolicy tells whether the policy that the store has of a release is the one at the
+// commit that the index's provenance names. Who signed the receipt in the store is judged
+// by today's roots, and those can have come with the very change that is asked about.
+func (r release) samePolicy(ctx context.Context, stored policyThen, from policySource) (bool, error) {
+	if !stored.isFile(filepath.Base(r.policy.file)) {
+		return false, nil
+	}
+	for _, f := range stored.files {
+		if slices.Contains(r.policy.fetched, f.Name) {
+			continue // by TUF, from no commit
+		}
+		raw, err := from(ctx, f.Name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(raw, f.Raw) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // among reads a policy that was stored with a release.
