@@ -24,7 +24,7 @@ func (c *Client) Pinned(ctx context.Context, repository, commit, version string)
 		return false, fmt.Errorf("want the 40 digits of a commit, got %.60q", commit)
 	}
 	if version != "" {
-		tagged, err := c.tagged(ctx, repository, version)
+		tagged, err := c.tip(ctx, repository, "tags/", version)
 		if err != nil || tagged == commit {
 			return tagged == commit, err
 		}
@@ -78,13 +78,28 @@ func (c *Client) tips(ctx context.Context, repository, commit string) (all []str
 	return all, false, nil
 }
 
-// tagged is the commit that a tag is at, "" if there is no such tag.
-func (c *Client) tagged(ctx context.Context, repository, tag string) (string, error) {
+// Tagged tells whether a tag is at a commit now, and no branch has its name: which of
+// the two GitHub would run is not for us to say. That the commit is in the history of
+// what the tag was moved to is no yes.
+func (c *Client) Tagged(ctx context.Context, repository, commit, tag string) (bool, error) {
+	if !commitSHA.MatchString(commit) {
+		return false, fmt.Errorf("want the 40 digits of a commit, got %.60q", commit)
+	}
+	is, err := c.tip(ctx, repository, "tags/", tag)
+	if err != nil || is != commit {
+		return false, err
+	}
+	branch, err := c.tip(ctx, repository, "heads/", tag)
+	return branch == "" && err == nil, err
+}
+
+// tip is the commit that a tag or a branch is at, "" if there is none of the name.
+func (c *Client) tip(ctx context.Context, repository, kind, name string) (string, error) {
 	at, err := pathOf(repository)
 	if err != nil {
 		return "", err
 	}
-	said, err := get[struct{ SHA string }](ctx, c, question{path: at + "/commits/tags/" + url.PathEscape(tag),
+	said, err := get[struct{ SHA string }](ctx, c, question{path: at + "/commits/" + kind + url.PathEscape(name),
 		needs: "contents: read", about: repository})
 	if failed(err, http.StatusNotFound, http.StatusUnprocessableEntity) {
 		return "", nil

@@ -71,3 +71,28 @@ func TestPinned(t *testing.T) {
 		t.Error("a branch is no pin")
 	}
 }
+
+// A tag that was moved is not at the commit that it was at, though that is in the
+// history of what it is at now; nor is one that a branch has the name of.
+func TestTagged(t *testing.T) {
+	g := countedGitHub(t)
+	was := g.PutCommit(githubtest.Commit{Repository: "acme/shared", Message: "was"})
+	moved := g.PutCommit(githubtest.Commit{Repository: "acme/shared", Message: "moved", Parents: []string{was.SHA}})
+	g.PutBranch(githubtest.Branch{Repository: "acme/shared", Name: "main", SHA: moved.SHA})
+	g.PutTag(githubtest.Tag{Repository: "acme/shared", Name: "v1", Target: moved.SHA})
+	g.PutRef("acme/shared", "refs/tags/v2", was.SHA)
+	g.PutRef("acme/shared", "refs/tags/v3", was.SHA)
+	g.PutBranch(githubtest.Branch{Repository: "acme/shared", Name: "v3", SHA: moved.SHA})
+	c, err := workflows.NewClient(g.Issuer(), g.AccessToken(githubtest.Access{User: "alice", Permissions: map[string]string{"contents": "read"}}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tag, want := range map[string]bool{"v1": false, "v2": true, "v3": false, "main": false, "v4": false, "": false} {
+		if got, err := c.Tagged(t.Context(), "acme/shared", was.SHA, tag); err != nil || got != want {
+			t.Errorf("%q: want %t, got %t, %v", tag, want, got, err)
+		}
+	}
+	if got, err := c.Tagged(t.Context(), "acme/shared", "", "v4"); got || err == nil {
+		t.Errorf("no commit: got %t, %v", got, err)
+	}
+}

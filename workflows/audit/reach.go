@@ -38,7 +38,7 @@ type remotes struct {
 
 // remotes are what GitHub shows of other repositories, each thing asked for once.
 func (f Facts) remotes(c *workflows.Client) *remotes {
-	return &remotes{content: asked(c.Content), tags: f.Tags, at: c.Pinned}
+	return &remotes{content: asked(c.Content), tags: f.Tags, at: c.Tagged}
 }
 
 // accepted is "" where a workflow that is called by a name is at the commit at which

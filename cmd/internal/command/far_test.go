@@ -12,11 +12,11 @@ func withFar(commands map[string]func(*testscript.TestScript, bool, []string)) m
 	return commands
 }
 
-// far NAME REPOSITORY PATH FILE: the main branch of another repository has the file
-// from now on, and NAME is its commit; the tag v1 is there, too.
+// far NAME REPOSITORY PATH FILE [PARENT]: the main branch of another repository has the
+// file from now on, and NAME is its commit; the tag v1 is there, too.
 func far(ts *testscript.TestScript, _ bool, args []string) {
 	g := inWorld(ts).GitHub()
-	c := g.PutCommit(githubtest.Commit{Repository: args[1], Message: args[0], Files: []githubtest.File{{Path: args[2], Content: ts.ReadFile(args[3])}}})
+	c := g.PutCommit(githubtest.Commit{Repository: args[1], Message: args[0], Parents: args[4:], Files: []githubtest.File{{Path: args[2], Content: ts.ReadFile(args[3])}}})
 	g.PutBranch(githubtest.Branch{Repository: args[1], Name: "main", SHA: c.SHA})
 	g.PutRef(args[1], "refs/tags/v1", c.SHA)
 	ts.Setenv(args[0], c.SHA)
