@@ -436,6 +436,7 @@ func (s *scanner) phrase(inner string, anonymous bool) []*node {
 	alias, named := "", strings.HasSuffix(goal, "_") && !strings.HasSuffix(goal, "\x00_")
 	if named && strings.Contains(goal, "@") && !address.MatchString(goal) {
 		s.unsure(s.line, "It may be an address or a name: <%s>.", goal)
+		named = false // what is not known to be a name is not looked for
 	}
 	named = named && !address.MatchString(goal)
 	uri := unescaped(strings.Join(fields(goal), ""))

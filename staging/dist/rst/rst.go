@@ -22,6 +22,7 @@ package rst
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -76,10 +77,11 @@ type parser struct {
 	roles      map[string]role
 	names      *names
 	later      []func() // what is judged when all is read
+	doubtful   bool     // what is judged hangs on something that was not decided
 }
 
 func (p *parser) fault(line int, what string, args ...any) {
-	p.add(Fault{line, fmt.Sprintf(what, args...), true})
+	p.add(Fault{line, fmt.Sprintf(what, args...), !p.doubtful})
 }
 
 func (p *parser) unsure(line int, what string, args ...any) {
@@ -131,6 +133,7 @@ func (p *parser) parse(lines []line, under *node, titles bool) {
 
 // judge is what docutils does when it has read all: its transforms.
 func (p *parser) judge() {
+	p.doubtful = slices.ContainsFunc(p.faults, func(f Fault) bool { return !f.Sure })
 	p.docinfo()
 	for _, f := range p.later {
 		f()

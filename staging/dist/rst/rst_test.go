@@ -1,6 +1,7 @@
 package rst_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -374,6 +375,17 @@ func TestFaults(t *testing.T) {
 		want, undecided := strings.CutPrefix(want, "? ")
 		if !strings.Contains(got, want) || (want == "") != (got == "") || sure == undecided {
 			t.Errorf("%.200q: want %q, got %q (sure: %t)", text, want, got, sure)
+		}
+	}
+}
+
+// What is not decided once makes nothing else certain: PyPI takes each of these.
+func TestWhatIsNotDecidedRefusesNothing(t *testing.T) {
+	for _, text := range []string{"`a <a_b@c.d_>`_\n", "x `mail <me@example.org_>`__\n",
+		".. csv-table::\n   :delim: ;\n\n   `docs <http://x>`_; b\n\nSee docs_.\n"} {
+		faults := rst.Check(text)
+		if len(faults) == 0 || slices.ContainsFunc(faults, func(f rst.Fault) bool { return f.Sure }) {
+			t.Errorf("%q: got %v", text, faults)
 		}
 	}
 }
