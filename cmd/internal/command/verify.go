@@ -135,7 +135,8 @@ func (f signerFlags) orPolicyHere(s Streams) signerFlags {
 	_, err := os.Stat(defaultPolicy)
 	if err == nil && f.policy == "" && len(f.given()) == 0 && s.Env("GITHUB_ACTIONS") != "true" {
 		f.policy = defaultPolicy
-		printer{s.Err}.line("policy     %s of this folder", defaultPolicy)
+		printer{s.Err}.outcome("policy", defaultPolicy+" of this folder, for nobody named one. It says who must have signed and which "+
+			"roots are believed: if somebody gave you the folder, they gave you that too. Then name your own with --policy")
 	}
 	return f
 }
