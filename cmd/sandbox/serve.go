@@ -92,7 +92,7 @@ export PATH="$PWD:$PATH"
 		fmt.Fprintf(out, "export %s='%s'\n", name, value)
 	}
 	fmt.Fprintf(out, `
-distgate verify dist
+distgate verify dist --policy distgate.toml
 distgate stage --run %[3]d
 distgate review 1.0
 distgate fetch 1.0 --tag sdist

@@ -47,8 +47,7 @@ const verifyLong = `Verify hashes and opens every wheel and sdist at the paths, 
 that lie beside them (NAME.sigstore.json, NAME.*.attestation, NAME.provenance,
 *.jsonl), and says for each file what was proven, or which rule refused it.
 
-Who must have signed stands in the policy, which is --policy FILE or else the
-distgate.toml of this folder, or on the command line:
+Who must have signed stands in a policy, --policy FILE, or on the command line:
 
     distgate verify dist --repository OWNER/REPO \
         --workflow .github/workflows/release.yml
@@ -91,7 +90,7 @@ func newVerify(s Streams) *cobra.Command {
 
 func (f *verifyFlags) register(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.signer.policy, "policy", "", "take signer and roots from this policy `FILE` (default: distgate.toml of this folder)")
+	flags.StringVar(&f.signer.policy, "policy", "", "take signer and roots from this policy `FILE`")
 	flags.StringVar(&f.signer.repository, "repository", "", "the `OWNER/REPO` that built")
 	flags.StringVar(&f.signer.workflow, "workflow", "", "the `PATH` of the workflow that built")
 	flags.StringVar(&f.signer.ref, "ref", "", "the only `REF` to accept (default: any, and it is shown)")
@@ -121,24 +120,11 @@ func (f verifyFlags) verify(ctx context.Context, s Streams, named []string) erro
 	if len(f.custody.steps) > 0 {
 		return usagef("--step goes with --layout")
 	}
-	f.signer = f.signer.orPolicyHere(s)
 	result, err := f.verified(ctx, s, named)
 	if err != nil {
 		return err
 	}
 	return result.show(s, f.json)
-}
-
-// orPolicyHere takes the policy of this folder where nobody said who must have signed,
-// and says so. In a job, whose folder holds whatever the job put there, it takes none.
-func (f signerFlags) orPolicyHere(s Streams) signerFlags {
-	_, err := os.Stat(defaultPolicy)
-	if err == nil && f.policy == "" && len(f.given()) == 0 && s.Env("GITHUB_ACTIONS") != "true" {
-		f.policy = defaultPolicy
-		printer{s.Err}.outcome("policy", defaultPolicy+" of this folder, for nobody named one. It says who must have signed and which "+
-			"roots are believed: if somebody gave you the folder, they gave you that too. Then name your own with --policy")
-	}
-	return f
 }
 
 // given are the flags about the signer that are set, but for the policy.
@@ -226,7 +212,7 @@ func (f signerFlags) identity() (attest.Policy, error) {
 	case workflow && strings.Count(f.repository, "/") != 1:
 		return attest.Policy{}, usagef("--repository is OWNER/REPO")
 	case !workflow && (f.signer == "" || f.issuer == "" || f.runner == ""):
-		return attest.Policy{}, usagef("say who must have signed: --policy FILE, or --repository and --workflow, " +
+		return attest.Policy{}, usagef("say who must have signed: --policy distgate.toml, if that file is yours, or --repository and --workflow, " +
 			"or --signer, --issuer and --runner together")
 	case !workflow && f.ref != "":
 		return attest.Policy{}, usagef("--ref goes with --repository")
