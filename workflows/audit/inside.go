@@ -203,7 +203,7 @@ func inner(actions []string, known map[string]workflows.Seen[Action]) (all []str
 	return all
 }
 
-// ownFile is how a script names the folder of its action.
+// ownFile is how an action names its folder, in a script or in what a script is given.
 var ownFile = regexp.MustCompile(`(?i)\bgithub\.action_path\b|\bGITHUB_ACTION_PATH\b`)
 
 // inside reads an action at a commit.
@@ -222,11 +222,10 @@ func inside(ctx context.Context, content Content, uses string) (a Action, err er
 	}
 	if f.runs != "composite" {
 		a.Unread = "a program (" + f.runs + ")"
+	} else if ownFile.Match(raw) {
+		a.Unread = "a file of its own"
 	}
 	for _, s := range f.steps() {
-		if ownFile.MatchString(value(s.script())) {
-			a.Unread = "a file of its own"
-		}
 		if s.uses() != "" {
 			a.Uses = append(a.Uses, s.uses())
 		}
