@@ -99,6 +99,9 @@ func readWorkflow(name string, raw []byte) (takes, uses []string, err error) {
 		Env  yaml.Node `yaml:"env"`
 		Jobs yaml.Node `yaml:"jobs"`
 	}
+	if err := CheckLines(raw); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
 	if err := yaml.Unmarshal(raw, &file); err != nil {
 		return nil, nil, fmt.Errorf("%s: want a workflow, got YAML that cannot be read (%w)", name, err)
 	}

@@ -62,7 +62,7 @@ jobs:
 // What cannot be read is no workflow that takes nothing.
 func TestAWorkflowThatCannotBeReadDecidesNothing(t *testing.T) {
 	for _, text := range []string{"", "on: push", "jobs: {}", "jobs: [a]", "jobs:\n\tbuild", "jobs: {a: {run: '${{ inputs. }}'}}",
-		"jobs: {a: {run: '${{ inputs.x'}}"} {
+		"jobs: {a: {run: '${{ inputs.x'}}", "jobs: {a: {run: x}} # \u0085"} {
 		if takes, _, err := readWorkflow("build.yml", []byte(text)); err == nil {
 			t.Errorf("%q: got %q", text, takes)
 		}

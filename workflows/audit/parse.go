@@ -11,6 +11,8 @@ import (
 
 	"github.com/rhysd/actionlint"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/distgate/distgate/workflows"
 )
 
 // file is one workflow, or one action of the repository.
@@ -178,10 +180,14 @@ func (f *file) survive() {
 }
 
 // bounded tells whether the file may be parsed: it is not too large, also with
-// its aliases written out. Few files have aliases, and only those are looked at.
+// its aliases written out, and has lines that nobody counts in another way. Few files have aliases, and only those are looked at.
 func (f *file) bounded(raw []byte) bool {
 	if len(raw) > maxFile {
 		f.gaps = append(f.gaps, Gap{File: f.path, What: fmt.Sprintf("want at most %d bytes, got %d", maxFile, len(raw))})
+		return false
+	}
+	if err := workflows.CheckLines(raw); err != nil {
+		f.gaps = append(f.gaps, Gap{File: f.path, What: "not understood: " + err.Error()})
 		return false
 	}
 	if !bytes.ContainsRune(raw, '&') || !bytes.ContainsRune(raw, '*') {

@@ -397,6 +397,7 @@ func TestHostileFiles(t *testing.T) {
 		"too large":             "on: push\n" + strings.Repeat("#", maxFile),
 		"not text":              "\x00\x01\xff",
 		"nothing":               "",
+		"a line for some":       inRelease(stepsOf("- run: echo # \u0085")),
 		"an expression unended": inRelease(stepsOf("- run: echo ${{ github.event.issue.title")),
 	} {
 		facts := Facts{Files: read(t, tree{releaseYML: text})}

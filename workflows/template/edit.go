@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/distgate/distgate/staging/rule"
+	"github.com/distgate/distgate/workflows"
 )
 
 // Edit is what became of a build workflow.
@@ -183,6 +184,9 @@ func Read(path string, raw []byte) (*Workflow, error) {
 	w := &Workflow{path: path, raw: raw, newline: "\n"}
 	if len(raw) > maxWorkflow || len(raw) == 0 {
 		return nil, w.refuse(fmt.Sprintf("1 to %d bytes", maxWorkflow), "a file of another size", "name the workflow that builds with --into")
+	}
+	if err := workflows.CheckLines(raw); err != nil {
+		return nil, w.refuse("a workflow as GitHub reads it", err.Error(), "correct the file")
 	}
 	if bytes.Contains(raw, []byte("\r\n")) {
 		w.newline = "\r\n"

@@ -415,6 +415,7 @@ func TestWhatOnlyAPersonCanTakeApartIsRefused(t *testing.T) {
 		"nothing":                       {"", "1 to"},
 		"no YAML":                       {"jobs: [", "as GitHub reads it"},
 		"no jobs":                       {"on: push\n", "none"},
+		"a line for some":               {"on: push # \u2028\njobs:\n  build:\n" + upload, "line 1"},
 		"jobs in a line":                {"jobs: {build: {steps: []}}\n", "one below the other"},
 		"nobody builds":                 {"jobs:\n  test:\n    steps: []\n", "none"},
 		"one builds and publishes":      {"jobs:\n  all:\n" + upload + "      - run: twine upload dist/*\n", "job all, which does both"},
@@ -492,6 +493,7 @@ func FuzzEdit(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Add([]byte("jobs:\n a:\n" + upload + "\n b: {needs: a}"))
+	f.Add([]byte("jobs:\r a:\r" + upload + "\r\r b: {needs: a}"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		e, err := edit(t, raw)
 		if err != nil {
