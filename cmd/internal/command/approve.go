@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -107,7 +108,7 @@ func (f voteFlags) check(s Streams, verb, ref string) error {
 		return usagef("say how to vote, in one way: --key FILE, or --write FILE, or --statement FILE with --signature FILE, " +
 			"or --run OWNER/REPO/RUN_ID")
 	}
-	if _, err := dist.ParseDigest(ref); err != nil && f.key+f.run != "" && !s.Terminal {
+	if _, err := dist.ParseDigest(ref); err != nil && f.statement == "" && !s.Terminal {
 		return usagef("there is no terminal to ask at, so " + verb + " takes the whole release digest: sha256: and 64 digits, as review shows it")
 	}
 	return nil
@@ -127,12 +128,8 @@ func (f voteFlags) acknowledged(review looked, decision approval.Decision) error
 	if decision != approval.Approve || f.statement != "" {
 		return nil
 	}
-	var flags []string
-	for _, id := range review.unseen(f.seen()) {
-		flags = append(flags, "--acknowledge "+string(id))
-	}
-	if len(flags) > 0 {
-		return usagef("the review has findings to look at first; when you have seen them, add " + strings.Join(flags, " "))
+	if unseen := review.unseen(f.seen()); len(unseen) > 0 {
+		return usagef("the review has findings to look at first; when you have seen them, add" + each(unseen, " --acknowledge "))
 	}
 	return nil
 }
@@ -202,6 +199,9 @@ func (r release) voteSigned(ctx context.Context, s Streams, review looked, decis
 	if ballot.Decision != decision {
 		return usagef(fmt.Sprintf("%s holds a vote to %s", f.statement, ballot.Decision))
 	}
+	if err := r.allSeen(review, ballot, f); err != nil {
+		return err
+	}
 	if err := r.store.Attach(ctx, r.staged.Digest(), record); err != nil {
 		return err
 	}
@@ -220,15 +220,41 @@ func (r release) voteSigned(ctx context.Context, s Streams, review looked, decis
 	return emit(s.Out, st)
 }
 
-// writeVote shows the release and writes the statement, for ssh-keygen to sign.
+// allSeen refuses an approval, written before, of which publish would say that it does
+// not count: there is something to look at that it has no word of.
+func (r release) allSeen(review looked, b approval.Ballot, f voteFlags) error {
+	unseen := review.unseen(b.Acknowledged)
+	if b.Decision != approval.Approve || len(unseen) == 0 {
+		return nil
+	}
+	return rule.Refusals{{File: f.statement, Rule: rule.VoteUnseen, Want: "every finding to look at said to be seen",
+		Got: "no word of" + each(unseen, " "), Hint: "look at them in the review, and sign another statement: distgate approve " +
+			short(r.staged.Digest()) + " --write FILE" + each(slices.Concat(b.Acknowledged, unseen), " --acknowledge ") + r.flags.again()}}
+}
+
+// each is every rule id behind the same words.
+func each(ids []rule.ID, words string) (text string) {
+	for _, id := range ids {
+		text += words + string(id)
+	}
+	return text
+}
+
+// writeVote shows the release, asks, and writes the statement for ssh-keygen to sign.
 func (r release) writeVote(ctx context.Context, s Streams, review looked, decision approval.Decision, f voteFlags) error {
 	statement, err := r.statement(ctx, s, review, decision, f)
 	if err != nil {
 		return err
 	}
+	if _, err := os.Lstat(f.write); err == nil {
+		return alreadyThere(f.write)
+	}
+	if err := r.confirmVote(ctx, s, review, decision, f.write); err != nil {
+		return err
+	}
 	file, err := os.OpenFile(f.write, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return usagef(f.write + " is there already; write to another file, so that no vote is signed by mistake")
+		return alreadyThere(f.write)
 	}
 	if err != nil {
 		return err
@@ -237,7 +263,6 @@ func (r release) writeVote(ctx context.Context, s Streams, review looked, decisi
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	review.show(printer{s.Err}, r.policy.address(r.index).Upload)
 	p := printer{s.Out}
 	p.line("written    %s", f.write)
 	p.field("release", r.staged.Digest().String())
@@ -290,6 +315,10 @@ func (r release) statement(ctx context.Context, s Streams, review looked, decisi
 		return nil, usageError{err}
 	}
 	return statement, nil
+}
+
+func alreadyThere(file string) error {
+	return usagef(file + " is there already; write to another file, so that no vote is signed by mistake")
 }
 
 func readKey(path string) (ssh.Signer, error) {

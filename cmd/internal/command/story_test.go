@@ -32,9 +32,11 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// systemAt is this process's world with its clock put forward.
+// systemAt is this process's world with its clock put forward. A story can say that
+// somebody sits before it, who answers by its input.
 func systemAt(later string) Streams {
 	s := System()
+	s.Terminal = s.Terminal || os.Getenv("STORY_TERMINAL") != ""
 	if ahead, err := time.ParseDuration(later); err == nil {
 		s.Now = func() time.Time { return time.Now().Add(ahead) }
 	}
