@@ -40,6 +40,10 @@ type Matched struct {
 	Unexplained int    `json:"unexplained"` // nothing does
 }
 
+// Percent is how much of the distribution the source has, at its path or another:
+// whole percent of its members, rounded down; 0 where it has none.
+func (m Matched) Percent() int { return 100 * (m.Identical + m.Moved) / max(m.Members, 1) }
+
 // MemberOf is a member of a distribution.
 type MemberOf struct {
 	File string `json:"file"`
@@ -236,7 +240,7 @@ func (m *Matcher) Match(refuse bool, tallies ...*Tally) Match {
 		if all.More += n - len(listed); n > 0 {
 			what := "nothing in the source commit explains it"
 			if n > 1 {
-				what += fmt.Sprintf(", nor %d others of this file", n-1)
+				what += fmt.Sprintf(", nor %d more of this file", n-1)
 			}
 			all.Findings = append(all.Findings, rule.Finding{Rule: rule.SourceUnexplained, Severity: severity, File: t.matched.File,
 				Where: t.unexplained[0], What: what})

@@ -131,7 +131,7 @@ func TestAMatchThatIsDemanded(t *testing.T) {
 	gap := source
 	gap.Missing = []string{"the submodule vendor: 404"}
 	var no rule.Refusals
-	if err := match(source, true, 3).Err(); !errors.As(err, &no) || no[0].Rule != rule.SourceUnexplained || !strings.Contains(no[0].Got, "2 others") {
+	if err := match(source, true, 3).Err(); !errors.As(err, &no) || no[0].Rule != rule.SourceUnexplained || !strings.Contains(no[0].Got, "2 more") {
 		t.Errorf("got %v", err)
 	}
 	for name, m := range map[string]approval.Match{"a gap": match(gap, true, 0), "nothing": approval.Unmatched("no network"), "zero": {}} {

@@ -43,8 +43,11 @@ func (r *Rebuild) Judge() {
 		r.Files[i].Members = orEmpty(f.Members)
 		switch {
 		case f.Result == dist.Different:
-			r.find(rule.RebuildDifferent, rule.Look, f.Name,
-				fmt.Sprintf("%s differs; members that do: %d", f.Members[0].Path, len(f.Members)+f.More))
+			what := f.Members[0].Path + " differs"
+			if n := len(f.Members) - 1 + f.More; n > 0 {
+				what += fmt.Sprintf(", and %d more of this file", n)
+			}
+			r.find(rule.RebuildDifferent, rule.Look, f.Name, what)
 		case f.Result == "":
 			r.find(rule.RebuildMissing, rule.Look, f.Name, f.Gap)
 		}

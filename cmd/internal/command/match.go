@@ -1,9 +1,11 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -104,6 +106,7 @@ func (p printer) match(m approval.Match) {
 	if m.Repository != "" {
 		p.field("source", m.Repository+" at "+m.Commit)
 		p.field("explained", tallied(together(m.Files)))
+		p.percents(m.Files)
 	}
 	files := map[string][]string{}
 	var paths []string
@@ -129,6 +132,18 @@ func (p printer) match(m approval.Match) {
 	}
 	if len(m.Gaps) == 0 && len(m.Unexplained) == 0 && len(m.Files) > 0 {
 		p.field("all", "that is in the files is explained")
+	}
+}
+
+// percents say how much of each file the source has, the least first.
+func (p printer) percents(files []approval.Matched) {
+	files = slices.SortedStableFunc(slices.Values(files), func(a, b approval.Matched) int { return cmp.Compare(a.Percent(), b.Percent()) })
+	for i, f := range files {
+		if i == listed {
+			p.field(fmt.Sprintf("%d %% up", f.Percent()), fmt.Sprintf("%d files more; --json has them", len(files)-listed))
+			break
+		}
+		p.field(fmt.Sprintf("%d %%", f.Percent()), "of "+f.File)
 	}
 }
 

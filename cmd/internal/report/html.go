@@ -69,6 +69,9 @@ func (p page) Runs() []run     { return p.runs() }
 func (p page) Groups() []group  { return p.grouped(false) }
 func (p page) Remarks() []group { return p.grouped(true) }
 
+// Noted counts what is worth knowing, as the head does.
+func (p page) Noted() int { return p.found().number(rule.Remark) }
+
 func (p page) grouped(remarks bool) []group {
 	return slices.DeleteFunc(p.found().groups(), func(g group) bool { return (g.Severity == rule.Remark) != remarks })
 }
@@ -182,11 +185,11 @@ func (p page) FirstSizes() []sized { s := p.Sizes(); return s[:min(len(s), fewSi
 func (p page) MoreSizes() []sized { s := p.Sizes(); return s[min(len(s), fewSizes):] }
 
 // MatchOf is how far the source explains one file, in words; "" where nobody asked.
-func (p page) MatchOf(name string) string {
-	if !p.matched() {
+func (f Facts) MatchOf(name string) string {
+	if !f.matched() {
 		return ""
 	}
-	for _, m := range p.Facts.Match.Files {
+	for _, m := range f.Match.Files {
 		if m.File == name && m.Members > 0 {
 			return matchWords(m)
 		}
@@ -195,12 +198,14 @@ func (p page) MatchOf(name string) string {
 }
 
 func matchWords(m approval.Matched) string {
-	parts := []string{fmt.Sprintf("%d %% as in the source", 100*(m.Identical+m.Moved)/m.Members)}
+	parts := []string{fmt.Sprintf("%d %% as in the source", m.Percent())}
+	if m.Moved > 0 {
+		parts[0] += fmt.Sprintf(" (%d moved)", m.Moved)
+	}
 	for _, row := range []struct {
 		n    int
 		what string
-	}{{m.Moved, "moved"}, {m.Known, "known differences"}, {m.Generated, "generated"}, {m.Native, "native"}, {m.Format, "of the format"},
-		{m.Unexplained, "UNEXPLAINED"}} {
+	}{{m.Unexplained, "UNEXPLAINED"}, {m.Known, "with known differences"}, {m.Generated, "generated"}, {m.Native, "native"}, {m.Format, "of the format"}} {
 		if row.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", row.n, row.what))
 		}

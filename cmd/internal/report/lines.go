@@ -235,16 +235,20 @@ func (f Facts) findings() Text {
 		t = listed(texts)
 	}
 	if rules := found.worst(); len(rules) > 0 {
-		t = t.and(say(": "), codes(rules, 4))
+		t = t.and(say(": "), codes(rules, manyRules))
 	}
 	if looks := f.seen(); len(looks) > 0 && f.closed() == "" {
-		t = t.and(say("; a vote has a line for each that was seen: "), codes(looks, 8))
+		t = t.and(say("; a vote has a line for each that was seen: "), codes(looks, manyRules))
 	}
 	if !found.Done {
 		return t.and(say("; the contents of the files were not looked into"))
 	}
 	return t.and(gaps(found.Gaps))
 }
+
+// manyRules is how many rules a line of the head names: an attack has more than one
+// side, and the worst of them must not be behind the others.
+const manyRules = 12
 
 // seen are the lines by which a vote says what its voter has looked at.
 func (f Facts) seen() (lines []string) {
@@ -351,9 +355,8 @@ func (f Facts) votes() Text {
 	return t
 }
 
-// unsaid are the things to look at of which an approval says nothing. Votes are
-// refused for what is in the files and in their source; what an index says of
-// earlier releases can be other each time that it is asked.
+// unsaid are the things to look at of which an approval says nothing, so that it will
+// not count.
 func (f Facts) unsaid() (t Text) {
 	found := f.found()
 	for _, b := range f.Votes.By {

