@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"publish":              {"approval"},
 	"workflows":            {"attest", "staging/blob"},
 	"workflows/audit":      {"workflows", "workflows/template"},
-	"workflows/template":   {"staging/rule"},
+	"workflows/template":   {"staging/rule", "workflows"},
 	"cmd/internal/report":  {"approval", "workflows/audit"},
 	"cmd/internal/command": {"cmd/internal/report", "publish", "workflows/audit", "workflows/template"},
 	"cmd/distgate":         {"cmd/internal/command"},
