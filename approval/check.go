@@ -75,6 +75,10 @@ type Waiting struct {
 	Seen    []rule.ID     `json:"seen"`           // what an approval says was seen
 	Refused rule.Refusals `json:"refused"`        // votes that do not count
 	Former  bool          `json:"former"`         // the policy has enough; the one before it, which it changes, has not
+
+	// Before is what the policy before waits for, where this one waits too: both
+	// must have enough.
+	Before *Waiting `json:"before,omitempty"`
 }
 
 func (w Waiting) Error() string {
@@ -127,44 +131,90 @@ func count(s staging.Staged, records []staging.Record, run Run, p Policy, now ti
 		return tally{}, err
 	}
 	t.addAll(records)
-	if err := t.outcome(); err != nil || p.Former == nil {
-		return t, err
+	if p.Former == nil {
+		return t, t.outcome()
 	}
-	return t, t.formerly(records)
+	former := t.beside()
+	former.addAll(records)
+	for _, no := range former.refused {
+		if !slices.Contains(t.refused, no) {
+			t.refused = append(t.refused, no)
+		}
+	}
+	return t, both(t.outcome(), former.outcome())
+}
+
+// both is the outcome where the list before must agree, too: somebody's no first.
+func both(now, before error) error {
+	var is, was Waiting
+	switch {
+	case now == nil && errors.As(before, &was):
+		was.Former = true
+		return was
+	case errors.As(now, &is) && errors.As(before, &was):
+		is.Before = &was
+		return is
+	case now == nil, errors.As(now, &is) && before != nil:
+		return before
+	}
+	return now
 }
 
 func (t *tally) addAll(records []staging.Record) {
 	for _, r := range records {
-		t.add(t.judge(r))
+		t.hear(func(t *tally) (Ballot, rule.Refusals) { return t.judge(r) })
 	}
 	for _, r := range t.run.Reviews {
-		t.add(t.judgeReview(r))
+		t.hear(func(t *tally) (Ballot, rule.Refusals) { return t.judgeReview(r) })
 	}
 }
 
-// formerly counts the same votes, on the same facts, by the people, keys and
-// numbers of the policy before.
-func (t *tally) formerly(records []staging.Record) error {
-	former := emptyTally(t.review, t.shown, t.run, *t.policy.Former, t.now)
-	former.addAll(records)
-	err := former.outcome()
-	var waiting Waiting
-	if errors.As(err, &waiting) {
-		waiting.Former = true
-		return waiting
+// hear adds a vote, if it is not one for the other list to count.
+func (t *tally) hear(judge func(*tally) (Ballot, rule.Refusals)) {
+	ballot, no := judge(t)
+	if t.other != nil && strange(ballot, no) {
+		if b, never := judge(t.beside()); !strange(b, never) {
+			return
+		}
 	}
-	return err
+	t.add(ballot, no)
 }
 
 // Judge reads one vote on a staged release and says whose it is, or by which
-// rules it would not count. Nothing is counted.
+// rules it would not count. Nothing is counted. A vote counts that is of the list, or of
+// the one before where both must agree.
 func Judge(s staging.Staged, r staging.Record, p Policy, now time.Time) (Ballot, error) {
 	t, err := newTally(s, Run{}, p, now)
 	if err != nil {
 		return Ballot{}, err
 	}
-	ballot, no := t.judge(r)
+	ballot, no := t.judged(func(t *tally) (Ballot, rule.Refusals) { return t.judge(r) })
 	return ballot, no.Err()
+}
+
+// judged is a vote by the list, or by the other one if that alone knows its voter.
+func (t *tally) judged(judge func(*tally) (Ballot, rule.Refusals)) (Ballot, rule.Refusals) {
+	ballot, no := judge(t)
+	if t.other == nil || !strange(ballot, no) {
+		return ballot, no
+	}
+	if b, beside := judge(t.beside()); !strange(b, beside) {
+		return b, beside
+	}
+	return ballot, no
+}
+
+// strange tells that a vote is of nobody on the list.
+func strange(b Ballot, no rule.Refusals) bool {
+	return len(no) > 0 && b.GitHub == 0 && (no[0].Rule == rule.VoteSigner || no[0].Rule == rule.VoteStranger)
+}
+
+// beside is an empty tally of the same facts by the people, keys and numbers of the
+// other policy.
+func (t *tally) beside() *tally {
+	other := emptyTally(t.review, t.shown, t.run, *t.other, t.now)
+	other.other = &t.policy
+	return &other
 }
 
 // Rejections are the statements that stand against a release, for an approval
@@ -178,7 +228,7 @@ func Rejections(s staging.Staged, records []staging.Record, p Policy, now time.T
 	t.addAll(records)
 	digests := t.standingStatements()
 	if p.Former != nil {
-		former := emptyTally(t.review, t.shown, t.run, *p.Former, now)
+		former := t.beside()
 		former.addAll(records)
 		digests = append(digests, former.standingStatements()...)
 	}
@@ -216,7 +266,7 @@ func newTally(s staging.Staged, run Run, p Policy, now time.Time) (tally, error)
 }
 
 func emptyTally(review Review, shown dist.Digest, run Run, p Policy, now time.Time) tally {
-	return tally{review: review, shown: shown, run: run, policy: p, now: now,
+	return tally{review: review, shown: shown, run: run, policy: p, other: p.Former, now: now,
 		yes: map[int64]Ballot{}, ended: map[int64]Ballot{}, no: map[said]Ballot{},
 		unread: map[said]string{}, back: map[dist.Digest][]int64{}}
 }
@@ -227,6 +277,7 @@ type tally struct {
 	shown   dist.Digest // of the review
 	run     Run
 	policy  Policy
+	other   *Policy // that must be satisfied too, and may have others on its list
 	now     time.Time
 	yes     map[int64]Ballot        // the latest approval of each person, by GitHub id
 	no      map[said]Ballot         // every rejection

@@ -143,7 +143,7 @@ func JudgeReview(s staging.Staged, r EnvironmentReview, run Run, p Policy, now t
 	if err != nil {
 		return Ballot{}, err
 	}
-	ballot, no := t.judgeReview(r)
+	ballot, no := t.judged(func(t *tally) (Ballot, rule.Refusals) { return t.judgeReview(r) })
 	return ballot, no.Err()
 }
 

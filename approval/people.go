@@ -194,6 +194,16 @@ func (p Policy) Person(key ssh.PublicKey) (Person, bool) {
 	return Person{}, false
 }
 
+// Asked is the person whose key it is, on the list or on that of the policy before,
+// whose people must vote on a change of the rules even where it takes them off.
+func (p Policy) Asked(key ssh.PublicKey) (Person, bool) {
+	person, ok := p.Person(key)
+	if !ok && p.Former != nil {
+		return p.Former.Person(key)
+	}
+	return person, ok
+}
+
 // owner is the person who is known by the principal.
 func (p Policy) owner(principal string) (Person, bool) {
 	for _, person := range p.People {

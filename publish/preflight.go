@@ -80,6 +80,7 @@ func questions() []question {
 		{"open until", (*inspection).window},
 		{"before", (*inspection).earlier},
 		{"log", (*inspection).log},
+		{"store", (*inspection).store},
 	}
 }
 
@@ -127,7 +128,7 @@ func (j Job) inspect(ctx context.Context, staged staging.Staged) (*inspection, P
 	for _, q := range questions() {
 		found, state, err := q.judge(in, ctx)
 		if err := collect(err); err != nil {
-			return nil, p, fmt.Errorf("%s: %w", q.what, err)
+			return in, p, fmt.Errorf("%s: %w", q.what, err)
 		}
 		if err != nil {
 			state, found = Refused, "see below"
@@ -178,6 +179,15 @@ func (in *inspection) look(ctx context.Context) error {
 	in.receipts, _, err = Receipts(ctx, in.job.Store,
 		staging.Release{Digest: in.staged.Digest(), Manifest: in.staged.Manifest()}, in.job.Publisher, in.job.Verifier)
 	return err
+}
+
+// store asks for room for the receipt before anything is sent: what is out cannot be
+// taken back, and without a receipt everybody after it calls it foreign.
+func (in *inspection) store(ctx context.Context) (string, State, error) {
+	if err := in.job.Store.Writable(ctx); err != nil {
+		return "", Refused, fmt.Errorf("nothing was sent, since no receipt could be kept: %w", err)
+	}
+	return "takes the receipt", Good, nil
 }
 
 func (in *inspection) project(context.Context) (string, State, error) {

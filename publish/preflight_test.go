@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,6 +150,17 @@ func TestPublishIsJudgedBeforeTheFirstByte(t *testing.T) {
 	refused(t, err, rule.ServedProvenance)
 	if w.requests("POST ") != 0 {
 		t.Error("something was sent all the same")
+	}
+}
+
+// A store that takes no receipt is found out while nothing is up, and no token made.
+func TestPublishWantsRoomForItsReceipt(t *testing.T) {
+	w := newWorld(t)
+	w.must(os.RemoveAll(filepath.Join(w.dir, "ingest")))
+	w.must(os.WriteFile(filepath.Join(w.dir, "ingest"), nil, 0o400))
+	_, err := w.publish()
+	if err == nil || !strings.Contains(err.Error(), "nothing was sent") || w.requests("POST ") != 0 {
+		t.Errorf("got %v, and %d requests", err, w.requests("POST "))
 	}
 }
 

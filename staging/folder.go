@@ -154,6 +154,24 @@ func (f *folder) add(ctx context.Context, entry descriptor) error {
 	})
 }
 
+func (f *folder) writable(ctx context.Context) error {
+	d, err := f.blobs.Write(make([]byte, 2*maxRecordPart+maxRecordImage))
+	if err != nil {
+		return err
+	}
+	err = f.blobs.Sync(ctx, d)
+	if err := errors.Join(err, f.blobs.Remove(d)); err != nil {
+		return err
+	}
+	return f.locked(ctx, func() error {
+		x, err := f.index(ctx)
+		if err != nil {
+			return err
+		}
+		return f.write(x)
+	})
+}
+
 func (f *folder) write(x index) error {
 	raw, err := x.encode()
 	if err != nil {

@@ -546,10 +546,30 @@ func TestAStoreThatNobodyMayWriteTo(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"errors":[{"code":"DENIED","message":"permission_denied: write_package"}]}`)
 	})
-	_, err := Stage(t.Context(), s, w.policy, v)
-	if err == nil || errors.As(err, new(rule.Refusals)) || !strings.Contains(err.Error(), "permission_denied: write_package") {
-		t.Errorf("got %v", err)
+	_, staged := Stage(t.Context(), s, w.policy, v)
+	for _, err := range []error{staged, s.Writable(t.Context())} {
+		if err == nil || errors.As(err, new(rule.Refusals)) || !strings.Contains(err.Error(), "permission_denied: write_package") {
+			t.Errorf("got %v", err)
+		}
 	}
+}
+
+func TestToTryAStoreLeavesNothing(t *testing.T) {
+	everywhere(t, func(t *testing.T, w world) {
+		s, staged := w.staged(t)
+		check(t, s.Attach(t.Context(), staged.Digest(), vote("alice")))
+		blobs := func() []string { return ls(t, filepath.Join(dirOf(s), "blobs", "sha256")) }
+		before := blobs()
+		for range 2 {
+			check(t, s.Writable(t.Context()))
+		}
+		if got := found(t, s, staged.Digest()); len(got) != 1 {
+			t.Errorf("got %v", got)
+		}
+		if diff := cmp.Diff(before, blobs()); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestLoggingInToARegistry(t *testing.T) {

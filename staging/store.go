@@ -23,6 +23,10 @@ type Store struct {
 // must be there; what is opened is looked for there first.
 func (s *Store) Blobs() *blob.Store { return s.blobs }
 
+// Writable tries whether a record could be attached now, before something is done that
+// the record is to tell of. It leaves nothing behind, and proves nothing of later.
+func (s *Store) Writable(ctx context.Context) error { return s.at.writable(ctx) }
+
 // medium is what a store is kept in. In all media blobs are written once, and a
 // tag leads to one artifact for ever. What comes out of a medium is hashed and
 // judged by whoever asked.
@@ -45,6 +49,10 @@ type medium interface {
 	// returns, all of it is durable and will be found. To enter the same again
 	// changes nothing; another artifact under the tag is refused.
 	enter(ctx context.Context, t tagged) error
+
+	// writable does what enter does, for an artifact as large as a record can be,
+	// as far as that can be undone.
+	writable(ctx context.Context) error
 }
 
 // tagged is an artifact on its way into a store.

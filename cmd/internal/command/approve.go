@@ -282,7 +282,7 @@ func (r release) signed(ctx context.Context, s Streams, review looked, decision 
 	if err != nil {
 		return staging.Record{}, err
 	}
-	person, ok := r.policy.approval.Person(key.PublicKey())
+	person, ok := r.policy.approval.Asked(key.PublicKey())
 	if !ok {
 		return staging.Record{}, rule.Refusals{{File: f.key, Rule: rule.VoteSigner, Want: "a key of somebody on the policy's list",
 			Got: ssh.FingerprintSHA256(key.PublicKey()), Hint: "this key may not vote; who may stands in " + r.policy.table.Approval.Signers}}

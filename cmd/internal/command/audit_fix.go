@@ -48,7 +48,7 @@ func (f auditing) fix(ctx context.Context, s Streams) error {
 	}
 	p := printer{s.Out}
 	for _, x := range fixed {
-		p.diff(x)
+		p.diff(x.Path, x.Was, x.Text)
 	}
 	return p.fixed(root, fixed, f.write)
 }
@@ -72,8 +72,13 @@ func resolver(s Streams, t policyFile) (audit.Resolver, error) {
 	}, nil
 }
 
-func (p printer) diff(x audit.Fixed) {
-	for line := range strings.Lines(string(diff.Diff("a/"+x.Path, []byte(x.Was), "b/"+x.Path, []byte(x.Text)))) {
+// diff is what changes in a file, which may be new.
+func (p printer) diff(path, was, text string) {
+	from := "a/" + path
+	if was == "" {
+		from = "/dev/null"
+	}
+	for line := range strings.Lines(string(diff.Diff(from, []byte(was), "b/"+path, []byte(text)))) {
 		p.line("%s", strings.TrimRight(line, "\r\n"))
 	}
 }

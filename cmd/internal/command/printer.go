@@ -146,6 +146,7 @@ func (p printer) waiting(w approval.Waiting) {
 		p.field("by", formerPeople)
 	}
 	p.field("may vote", strings.Join(w.May, ", "))
+	p.beside(w.Before)
 	for _, id := range w.Seen {
 		p.field("look at", string(id)+": an approval says that it was seen")
 	}
@@ -155,6 +156,16 @@ func (p printer) waiting(w approval.Waiting) {
 
 // formerPeople says whose votes are missing where a policy changes who decides.
 const formerPeople = "the people of the policy before this one, which it changes"
+
+// beside says from the beginning whose votes are wanted too, where a policy changes who
+// decides: those who leave vote for that as those who come.
+func (p printer) beside(before *approval.Waiting) {
+	if before == nil {
+		return
+	}
+	p.field("and too", fmt.Sprintf("%s: %d of %d approved; may vote: %s", formerPeople, before.Have, before.Need,
+		orNothing(strings.Join(before.May, ", "))))
+}
 
 // ballots are who approved and, of what is not out yet, for how long that holds.
 func (p printer) ballots(ballots []approval.Ballot, out bool) {

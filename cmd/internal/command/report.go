@@ -32,7 +32,7 @@ func (r release) facts(ctx context.Context, s Streams, st standing, run approval
 	if err != nil {
 		return report.Facts{}, err
 	}
-	votes := report.Votes{State: st.State, Need: st.Need, By: st.By, Former: st.Former, Refused: st.Refused, Error: st.Error, Beware: before,
+	votes := report.Votes{State: st.State, Need: st.Need, By: st.By, Former: st.Former, Before: st.Before, Refused: st.Refused, Error: st.Error, Beware: before,
 		Voters: r.policy.approval.Voters(run, s.Now()), Run: run.URL}
 	if run.URL != "" && r.policy.approval.Counts(approval.Environment) {
 		votes.Until = run.Since.Add(r.policy.approval.MaxAge)

@@ -76,7 +76,7 @@ type addition struct {
 // beginning is what init has to say: what it writes, and what people do then.
 type beginning struct {
 	Changes     []fileChange `json:"changes"`
-	Kept        []string     `json:"kept,omitempty"` // that init would write, and are there already
+	Kept        []fileChange `json:"kept,omitempty"` // that init would write so, and are there already
 	ToAdd       []addition   `json:"toAdd,omitempty"`
 	FillIn      []string     `json:"fillIn,omitempty"`
 	Removed     []string     `json:"removedJobs,omitempty"`
@@ -291,7 +291,7 @@ func (b *beginning) keep(repo checkout, files []template.File) error {
 			return err
 		case !bytes.Equal(was, file.Text):
 			if file.Path != template.Policy { // which is to be filled in, and then lived with
-				b.Kept = append(b.Kept, file.Path)
+				b.Kept = append(b.Kept, fileChange{file.Path, string(was), string(file.Text)})
 			}
 			files[i].Text = was
 		}

@@ -3,28 +3,19 @@ package command
 import (
 	"strings"
 	"unicode/utf8"
-
-	"github.com/rogpeppe/go-internal/diff"
 )
 
 // beginning shows the change as one diff, and then what only people can do.
 func (p printer) beginning(b beginning) {
 	for _, ch := range b.Changes {
-		from := "a/" + ch.Path
-		if ch.Was == "" {
-			from = "/dev/null"
-		}
-		text := diff.Diff(from, []byte(ch.Was), "b/"+ch.Path, []byte(ch.Text))
-		for line := range strings.Lines(string(text)) {
-			p.line("%s", strings.TrimRight(line, "\r\n"))
-		}
+		p.diff(ch.Path, ch.Was, ch.Text)
 	}
 	p.line("")
 	for _, ch := range b.Changes {
 		p.line("%-10s %s", map[bool]string{true: "wrote", false: "to write"}[b.Written], ch.Path)
 	}
-	for _, at := range b.Kept {
-		p.hanging("kept", at+", which is there already; move it away to have it written anew")
+	for _, ch := range b.Kept {
+		p.hanging("kept", ch.Path+", which is there already, and not as init would write it now: see the end")
 	}
 	switch {
 	case len(b.Changes)+len(b.Kept)+len(b.ToAdd) > 0:
@@ -43,6 +34,17 @@ func (p printer) beginning(b beginning) {
 	p.leftovers(b)
 	p.settings(b)
 	p.twoRepositories(b)
+	p.kept(b.Kept)
+}
+
+// kept is what init would make of files that are there already, and never does: what
+// is in them can be somebody's work.
+func (p printer) kept(all []fileChange) {
+	for _, ch := range all {
+		p.line("\nkept as it is; init would write it so now. Take over by hand what you want of it,\n"+
+			"or move %s away and run this again with --write", ch.Path)
+		p.diff(ch.Path, ch.Was, ch.Text)
+	}
 }
 
 // hanging writes a word at the start of a line, and its value beside it.

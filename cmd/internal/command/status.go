@@ -58,7 +58,8 @@ type standing struct {
 	Need    int               `json:"need"`
 	Former  bool              `json:"former"` // the people of the policy before this one are waited for
 	By      []approval.Ballot `json:"by"`
-	May     []string          `json:"may"` // who could still approve
+	Before  *approval.Waiting `json:"before,omitempty"` // what the people of the policy before are waited for with
+	May     []string          `json:"may"`              // who could still approve
 	Refused rule.Refusals     `json:"refused"`
 	Today   rule.Refusals     `json:"today"`             // why the policy as it is now refuses what was published
 	Error   string            `json:"error,omitempty"`   // why it is undecided
@@ -219,6 +220,7 @@ func (r release) stands(published bool, ballots []approval.Ballot, refused rule.
 	switch {
 	case errors.As(err, &waiting):
 		st.State, st.May, st.Need, st.Former = "waiting", waiting.May, waiting.Need, waiting.Former
+		st.Before = waiting.Before
 		st.By, st.Refused = append(st.By, waiting.Ballots...), append(st.Refused, waiting.Refused...)
 		st.Next = "distgate approve " + name + r.votingFlag() + r.flags.again()
 	case errors.As(err, &rejected):
@@ -251,6 +253,7 @@ func (p printer) standing(st standing) {
 		for _, may := range st.May {
 			p.field("may vote", may)
 		}
+		p.beside(st.Before)
 	}
 	if st.Error != "" {
 		p.field("error", st.Error)

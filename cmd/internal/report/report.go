@@ -70,6 +70,7 @@ type Votes struct {
 	Until   time.Time         // when votes of that run stop counting
 	Error   string            // why it is undecided
 	Former  bool              // those are people of the policy that this one changes
+	Before  *approval.Waiting // what those are waited for with, beside the others
 	Beware  []string          // rejected releases that have files of this one, and the like
 }
 
