@@ -59,6 +59,9 @@ type Client struct {
 	api  *http.Client // with the token, for the API alone
 	blob *http.Client // without it, for wherever the API sends us
 	tell func(Event)
+
+	spent     *spent
+	anonymous bool // it has no token
 }
 
 // NewClient makes a client for the API at the address that the policy names,
@@ -77,8 +80,9 @@ func NewClient(api, token string, tell func(Event)) (*Client, error) {
 		base: base,
 		api: &http.Client{CheckRedirect: within(base),
 			Transport: authorized{token: token, base: base, next: newTransport()}},
-		blob: &http.Client{CheckRedirect: privately(base), Transport: newTransport()},
-		tell: oneByOne(tell),
+		blob:  &http.Client{CheckRedirect: privately(base), Transport: newTransport()},
+		tell:  oneByOne(tell),
+		spent: new(spent),
 	}, nil
 }
 
@@ -165,13 +169,63 @@ type answer struct {
 }
 
 // ask asks until there is an answer. Network errors, 5xx answers and rate
-// limits are tried again within bounds; every other failure is final.
+// limits are tried again within bounds; every other failure is final. Once GitHub
+// wants a longer pause than that, nothing is asked before it is over.
 func (c *Client) ask(ctx context.Context, q question) (answer, error) {
+	if err := c.spent.until(q, time.Now()); err != nil {
+		return answer{}, fmt.Errorf("GitHub, %s: not asked: %w", q.path, err)
+	}
 	a, err := again(ctx, c.tell, func() (answer, error) { return c.once(ctx, q) })
 	if err != nil {
+		c.spent.by(q, err, time.Now())
 		return answer{}, fmt.Errorf("GitHub, %s: %w", q.path, err)
 	}
 	return a, nil
+}
+
+// spent are the limits that are used up, by what they are of: GitHub counts GraphQL
+// and the rest each by itself.
+type spent struct {
+	mu     sync.Mutex
+	limits map[string]spentLimit
+}
+
+// spentLimit is what GitHub said of it, and when it takes the next request.
+type spentLimit struct {
+	err error
+	end time.Time
+}
+
+// until is why a question need not be asked now, if it need not.
+func (s *spent) until(q question, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.limits[q.resource()]; now.Before(l.end) {
+		return l.err
+	}
+	return nil
+}
+
+// by takes note of a pause that is longer than we wait.
+func (s *spent) by(q question, err error, now time.Time) {
+	var l limited
+	if !errors.As(err, &l) || l.pause.Duration <= maxWait {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limits == nil {
+		s.limits = map[string]spentLimit{}
+	}
+	s.limits[q.resource()] = spentLimit{l, now.Add(l.pause.Duration)}
+}
+
+// resource is what GitHub counts the question as.
+func (q question) resource() string {
+	if strings.HasSuffix(q.path, "graphql") {
+		return "graphql"
+	}
+	return "core"
 }
 
 // again tries until it succeeds or fails for good, and tells of each pause.

@@ -133,6 +133,13 @@ func TestRequestsRunOut(t *testing.T) {
 			} else if err == nil || !strings.Contains(err.Error(), c.want) || errors.As(err, new(rule.Refusals)) {
 				t.Errorf("got %v", err)
 			}
+			before := f.requests("")
+			if _, err = client.Run(t.Context(), repository, runID); c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("asked again: got %v", err)
+			}
+			if c.want != "" && f.requests("") != before {
+				t.Errorf("it goes on asking, %d times", f.requests("")-before)
+			}
 		})
 	}
 }

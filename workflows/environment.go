@@ -83,9 +83,14 @@ func (c *Client) Environment(ctx context.Context, repository, name string) (Envi
 	if err != nil {
 		return Environment{}, err
 	}
-	if said.ID <= 0 || !strings.EqualFold(said.Name, name) {
+	return c.described(ctx, e, said)
+}
+
+// described is the environment as an answer has it, with the refs that it admits.
+func (c *Client) described(ctx context.Context, e Environment, said environmentAnswer) (Environment, error) {
+	if said.ID <= 0 || !strings.EqualFold(said.Name, e.Name) {
 		return Environment{}, fmt.Errorf("GitHub, %s: want environment %q and its id, got %q and %d",
-			q.path, name, clip(said.Name), said.ID)
+			e.Repository, e.Name, clip(said.Name), said.ID)
 	}
 	e.ID, e.AdminsBypass = said.ID, said.AdminsBypass
 	e.Reviewers, e.PreventSelfReview = said.reviewers()

@@ -25,10 +25,11 @@ func NewPublicClient(api string, tell func(Event)) (*Client, error) {
 		return nil, errors.New("the GitHub API: want an address as https://api.github.com")
 	}
 	return &Client{
-		base: base,
-		api:  &http.Client{CheckRedirect: within(base), Transport: bounded{newTransport()}},
-		blob: &http.Client{CheckRedirect: privately(base), Transport: newTransport()},
-		tell: oneByOne(tell),
+		base:  base,
+		api:   &http.Client{CheckRedirect: within(base), Transport: bounded{newTransport()}},
+		blob:  &http.Client{CheckRedirect: privately(base), Transport: newTransport()},
+		tell:  oneByOne(tell),
+		spent: new(spent), anonymous: true,
 	}, nil
 }
 
@@ -55,7 +56,9 @@ func (c *Client) Remembering(dir string) *Client {
 	key := sha256.Sum256([]byte("distgate answers\x00" + token))
 	api := *c.api
 	api.Transport = remembering{dir: dir, key: key[:], next: c.api.Transport}
-	return &Client{base: c.base, api: &api, blob: c.blob, tell: c.tell}
+	kept := *c
+	kept.api = &api
+	return &kept
 }
 
 // maxRemembered is the size of the largest answer that is kept.

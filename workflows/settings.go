@@ -31,7 +31,7 @@ func told[T any](v T) Seen[T] { return Seen[T]{Value: v, known: true} }
 func See[T any](needs string, ask func() (T, error)) Seen[T] {
 	v, err := ask()
 	if failed(err, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound) {
-		return Seen[T]{Gap: "GitHub does not show it to this token", Needs: needs}
+		return Seen[T]{Gap: unshown, Needs: needs}
 	}
 	if err != nil {
 		return Seen[T]{Gap: clip(err.Error())}
@@ -141,30 +141,28 @@ type App struct {
 }
 
 // Settings asks for all settings that matter to a release, at the same time, in
-// some thirty calls. What one token may not see is a gap and no error: an error
-// is that the repository itself cannot be seen.
+// some twenty calls one for each ruleset and two for each environment. What one
+// token may not see is a gap and no error: an error is that the repository itself
+// cannot be seen.
 func (c *Client) Settings(ctx context.Context, repository string) (Settings, error) {
-	at, err := pathOf(repository)
+	r, err := c.repository(ctx, repository)
 	if err != nil {
 		return Settings{}, err
 	}
-	said, err := get[struct {
-		FullName      string `json:"full_name"`
-		DefaultBranch string `json:"default_branch"`
-		Owner         struct{ Login, Type string }
-		Permissions   struct{ Admin bool }
-	}](ctx, c, question{path: at, needs: "metadata: read", about: repository})
-	if err != nil {
-		return Settings{}, err
+	return c.SettingsOf(ctx, r)
+}
+
+// SettingsOf are the [Client.Settings] of a repository that was asked for already.
+func (c *Client) SettingsOf(ctx context.Context, r Repository) (Settings, error) {
+	at, err := pathOf(r.Name)
+	if err != nil || r.DefaultBranch == "" {
+		return Settings{}, fmt.Errorf("want a repository that GitHub knows, got %.200q with the branch %.100q", r.Name, r.DefaultBranch)
 	}
-	if at, err = pathOf(said.FullName); err != nil || said.DefaultBranch == "" {
-		return Settings{}, fmt.Errorf("GitHub, %s: want a name and a default branch, got %.100q and %.100q", at, said.FullName, said.DefaultBranch)
-	}
-	s := Settings{Repository: said.FullName, Branch: said.DefaultBranch, Administered: said.Permissions.Admin}
-	a := &asking{c: c, ctx: ctx, at: at, about: said.FullName, free: make(chan struct{}, parallel)}
+	s := Settings{Repository: r.Name, Branch: r.DefaultBranch, Administered: r.administered}
+	a := &asking{c: c, ctx: ctx, at: at, about: r.Name, free: make(chan struct{}, parallel)}
 	s.askRepository(a)
-	if said.Owner.Type == "Organization" {
-		s.askOrganisation(a, said.Owner.Login)
+	if r.organisation != "" {
+		s.askOrganisation(a, r.organisation)
 	} else {
 		s.Organisation, s.Apps = told(Organisation{}), told([]App{})
 		s.OrgPolicy, s.OrgSecrets = told(ActionsPolicy{}), told([]string{})
@@ -183,11 +181,22 @@ type asking struct {
 	all   sync.WaitGroup
 }
 
+// public are the permissions for what GitHub shows of a public repository to
+// everybody. What takes another one is not asked without a token: the sixty calls of
+// an hour are for what there is to see.
+var public = map[string]bool{"metadata: read": true, readContents: true, readActions: true}
+
+const unshown = "GitHub does not show it to this token"
+
 // see asks one question, and keeps what was said or why nothing was.
 func see[T any](a *asking, into *Seen[T], needs string, ask func(needs string) (T, error)) {
 	a.all.Go(func() {
 		a.free <- struct{}{}
 		defer func() { <-a.free }()
+		if a.c.anonymous && !public[needs] {
+			*into = Seen[T]{Gap: unshown, Needs: needs}
+			return
+		}
 		*into = See(needs, func() (T, error) { return ask(needs) })
 	})
 }
@@ -327,7 +336,7 @@ func (s *Settings) none(a *asking, err error) bool {
 
 // askEnvironments asks for the environments, and then for what each has.
 func (s *Settings) askEnvironments(a *asking) {
-	listed, err := names(a, a.at+"/environments", "environments")(readActions)
+	listed, err := everything[environmentAnswer](a, a.at+"/environments", "environments", readActions, nil)
 	if err != nil {
 		s.Environments = See(readActions, func() ([]Environment, error) { return nil, err })
 		s.EnvSecrets = Seen[map[string][]string]{Gap: s.Environments.Gap, Needs: s.Environments.Needs}
@@ -337,11 +346,16 @@ func (s *Settings) askEnvironments(a *asking) {
 	secrets := make([]Seen[[]string], len(listed))
 	faults := make([]error, len(listed))
 	var each sync.WaitGroup
-	for i, name := range listed {
+	for i, said := range listed {
+		name := said.Name
 		each.Go(func() {
 			a.free <- struct{}{}
 			defer func() { <-a.free }()
-			found[i], faults[i] = a.c.Environment(a.ctx, a.about, name)
+			if said.AdminsBypass == nil { // a list may say less than the environment's own page
+				found[i], faults[i] = a.c.Environment(a.ctx, a.about, name)
+				return
+			}
+			found[i], faults[i] = a.c.described(a.ctx, Environment{Repository: a.about, Name: name}, said)
 		})
 		inner := &asking{c: a.c, ctx: a.ctx, at: a.at, about: a.about, free: a.free}
 		each.Go(func() {
@@ -351,7 +365,7 @@ func (s *Settings) askEnvironments(a *asking) {
 	}
 	each.Wait()
 	s.Environments, s.EnvSecrets = told(found), told(map[string][]string{})
-	for i, name := range listed {
+	for i, said := range listed {
 		if faults[i] != nil {
 			s.Environments = See(readActions, func() ([]Environment, error) { return nil, faults[i] })
 		}
@@ -360,7 +374,7 @@ func (s *Settings) askEnvironments(a *asking) {
 			continue
 		}
 		if s.EnvSecrets.known {
-			s.EnvSecrets.Value[name] = secrets[i].Value
+			s.EnvSecrets.Value[clip(said.Name)] = secrets[i].Value
 		}
 	}
 }

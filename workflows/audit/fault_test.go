@@ -170,6 +170,9 @@ func TestPrimaryRateLimit(t *testing.T) {
 		}
 		for _, a := range r.Answers {
 			for _, g := range a.Gaps {
+				if strings.HasSuffix(g.What, "which was not read") { // GraphQL has a limit of its own
+					continue
+				}
 				if a.Verdict == CannotSee && (g.Needs != "" && g.Needs != "contents: read" || !strings.Contains(g.What, "API rate limit exceeded")) {
 					t.Errorf("%s, after %d calls: it does not say why: %s", a.Rule.ID, limit, g.Text())
 				}

@@ -54,11 +54,9 @@ func (f Facts) LookAt(ctx context.Context, c *workflows.Client, d Demand, run At
 			return f, err
 		}
 	}
-	if slices.Contains(d.Require, impostorCommit.ID) {
-		f.Pins = lookAtPins(ctx, c, f.Files.Pins())
-	}
-	if slices.Contains(d.Require, nestedUses.ID) || slices.Contains(d.Require, actionsFetchNothing.ID) {
-		f.Actions = lookInside(ctx, far.content, f.Files)
+	pins := slices.Contains(d.Require, impostorCommit.ID)
+	if pins || slices.Contains(d.Require, nestedUses.ID) || slices.Contains(d.Require, actionsFetchNothing.ID) {
+		f.Pins, f.Actions = far.look(ctx, f.Files, pins)
 	}
 	return f, ctx.Err()
 }

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -15,7 +14,7 @@ type Pin struct {
 
 var impostorCommit = Rule{
 	ID:    "impostor-commit",
-	Title: "every pinned commit is in the history of the repository that it is taken from",
+	Title: "every pinned commit is in the history of the repository that it is taken from, also within actions",
 	Why: "GitHub shows the commits of all forks under the name of the repository. A stranger's commit, pinned as the action's own, " +
 		"looks like any other forty digits.",
 	Looks:  InAction,
@@ -26,21 +25,34 @@ var impostorCommit = Rule{
 		j := judgement{gaps: gaps}
 		for _, u := range f.Files.uses() {
 			j.applies = true
-			switch known := f.Pins[u.Pin]; {
-			case !known.Known():
-				j.gaps = append(j.gaps, unseen(u.Repository+"@"+u.Commit[:12], known.Gap, known.Needs))
-			case !known.Value:
-				j.spots = append(j.spots, u.spot)
-			}
+			f.judgePin(u.Pin, u.spot, &j)
 		}
-		return j
+		within := actions(func(a pinned, inner Action, found *judgement) {
+			for _, in := range inner.Pinned {
+				if in.Pin != (Pin{}) {
+					f.judgePin(in.Pin, a.spot("uses "+in.Name), found)
+				}
+			}
+		})
+		return both(j, within(f))
 	},
+}
+
+// judgePin judges a pin that is used at a place.
+func (f Facts) judgePin(pin Pin, at Spot, found *judgement) {
+	switch known := f.Pins[pin]; {
+	case !known.Known():
+		found.gaps = append(found.gaps, unseen(pin.Repository+"@"+pin.Commit[:12], known.Gap, known.Needs))
+	case !known.Value:
+		found.spots = append(found.spots, at)
+	}
 }
 
 // use is a place where a pin is used.
 type use struct {
 	Pin
-	spot Spot
+	spot   Spot
+	inside bool // it is an action that the release runs, and is read
 }
 
 var versionComment = regexp.MustCompile(`#\s*(?:tag=)?v?(\d+(?:\.\d+)*\S*)`)
@@ -51,11 +63,11 @@ func (f Files) uses() (all []use) {
 	for _, file := range f.all {
 		for _, j := range file.jobs {
 			if j.uses != nil {
-				all = file.use(all, j.uses.Value, j.spot(j.uses, j.uses.Value))
+				all = file.use(all, j.uses.Value, j.spot(j.uses, j.uses.Value), false)
 			}
 			for _, s := range j.steps {
 				if s.uses() != "" {
-					all = file.use(all, s.uses(), s.spot(s.uses()))
+					all = file.use(all, s.uses(), s.spot(s.uses()), file.release)
 				}
 			}
 		}
@@ -63,7 +75,7 @@ func (f Files) uses() (all []use) {
 	return all
 }
 
-func (f *file) use(all []use, uses string, at Spot) []use {
+func (f *file) use(all []use, uses string, at Spot, inside bool) []use {
 	name, commit, _ := strings.Cut(uses, "@")
 	parts := strings.SplitN(name, "/", 3)
 	if !commitForm.MatchString(commit) || len(parts) < 2 || strings.HasPrefix(uses, "docker://") {
@@ -75,15 +87,5 @@ func (f *file) use(all []use, uses string, at Spot) []use {
 			pin.Version = strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(m, "#")), "tag=")
 		}
 	}
-	return append(all, use{pin, at})
-}
-
-// Pins are all commits of other repositories that something is taken from.
-func (f Files) Pins() (pins []Pin) {
-	for _, u := range f.uses() {
-		if !slices.Contains(pins, u.Pin) {
-			pins = append(pins, u.Pin)
-		}
-	}
-	return pins
+	return append(all, use{pin, at, inside})
 }

@@ -1,24 +1,26 @@
 package audit
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/distgate/distgate/workflows"
 )
 
 // Action is what is inside an action of another repository, at the commit that it is
 // pinned to, as far as its action.yml says it.
 type Action struct {
 	Uses    []string // what it uses itself, as it says it
+	Pinned  []Inner  // that of it which is at a commit
 	Fetches []string // commands of its scripts that fetch what may be another thing tomorrow
 	Unread  string   // what it runs and its action.yml does not say: "a program (node24)"
+}
+
+// Inner is an action that another uses, at a commit.
+type Inner struct {
+	Name string // OWNER/NAME[/PATH]@COMMIT
+	Pin  Pin    // zero: it is at the commit of the action that uses it
 }
 
 var nestedUses = Rule{
@@ -105,10 +107,8 @@ func (f Facts) within(a pinned, seen map[string]bool, visit func(pinned)) {
 	}
 	seen[a.name] = true
 	visit(a)
-	for _, uses := range f.Actions[a.name].Value.Uses {
-		if inner, ok := pinnedBy(a.name, uses); ok {
-			f.within(pinned{name: inner, from: a.from, by: a.by + " uses " + inner + " which"}, seen, visit)
-		}
+	for _, in := range f.Actions[a.name].Value.Pinned {
+		f.within(pinned{name: in.Name, from: a.from, by: a.by + " uses " + in.Name + " which"}, seen, visit)
 	}
 }
 
@@ -145,93 +145,9 @@ func partsOf(uses string) (repository, folder, ref string) {
 
 // nested are the places where the release graph uses a pinned action of another
 // repository.
-func (f Files) nested() (all []use) {
-	for _, file := range f.all {
-		for _, j := range file.jobs {
-			for _, s := range j.steps {
-				if file.release && s.uses() != "" {
-					all = file.use(all, s.uses(), s.spot(s.uses()))
-				}
-			}
-		}
-	}
-	return all
-}
-
-const (
-	// maxNesting is how deep actions may use actions: GitHub's runner goes no deeper.
-	maxNesting = 10
-	// maxActions is how many actions are read, a call for each.
-	maxActions = 200
-)
-
-// lookInside reads each pinned action of the release graph, and each that those use,
-// once, all of a depth at the same time.
-func lookInside(ctx context.Context, content Content, f Files) map[string]workflows.Seen[Action] {
-	known := map[string]workflows.Seen[Action]{}
-	var level []string
-	for _, n := range f.nested() {
-		level = append(level, n.spot.Got)
-	}
-	for depth := 0; len(level) > 0; depth++ {
-		slices.Sort(level)
-		level = slices.DeleteFunc(slices.Compact(level), func(uses string) bool { _, is := known[uses]; return is })
-		now := 0
-		if depth < maxNesting {
-			now = min(len(level), max(0, maxActions-len(known)))
-		}
-		for uses, a := range each(level[:now], func(uses string) (Action, error) { return inside(ctx, content, uses) }) {
-			known[uses] = a
-		}
-		for _, uses := range level[now:] {
-			known[uses] = workflows.Seen[Action]{Gap: fmt.Sprintf("at most %d actions are read, %d within each other", maxActions, maxNesting)}
-		}
-		level = inner(level[:now], known)
-	}
-	return known
-}
-
-// inner are the pinned actions that others use.
-func inner(actions []string, known map[string]workflows.Seen[Action]) (all []string) {
-	for _, action := range actions {
-		for _, uses := range known[action].Value.Uses {
-			if name, ok := pinnedBy(action, uses); ok {
-				all = append(all, name)
-			}
-		}
-	}
-	return all
+func (f Files) nested() []use {
+	return slices.DeleteFunc(f.uses(), func(u use) bool { return !u.inside })
 }
 
 // ownFile is how an action names its folder, in a script or in what a script is given.
 var ownFile = regexp.MustCompile(`(?i)\bgithub\.action_path\b|\bGITHUB_ACTION_PATH\b`)
-
-// inside reads an action at a commit.
-func inside(ctx context.Context, content Content, uses string) (a Action, err error) {
-	repository, folder, commit := partsOf(uses)
-	raw, err := content(ctx, repository, path.Join(folder, "action.yml"), commit)
-	if errors.Is(err, fs.ErrNotExist) || workflows.Missing(err) {
-		raw, err = content(ctx, repository, path.Join(folder, "action.yaml"), commit)
-	}
-	if err != nil {
-		return a, err
-	}
-	f := parseAction(uses, raw)
-	if len(f.gaps) > 0 {
-		return a, errors.New(f.gaps[0].What)
-	}
-	if f.runs != "composite" {
-		a.Unread = "a program (" + f.runs + ")"
-	} else if ownFile.Match(raw) {
-		a.Unread = "a file of its own"
-	}
-	for _, s := range f.steps() {
-		if s.uses() != "" {
-			a.Uses = append(a.Uses, s.uses())
-		}
-		for _, spot := range s.downloads() {
-			a.Fetches = append(a.Fetches, spot.Got)
-		}
-	}
-	return a, nil
-}

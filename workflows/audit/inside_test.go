@@ -21,7 +21,8 @@ func composite(steps ...string) string {
 func inRun(t *testing.T, content Content) (nested, fetched Answer) {
 	t.Helper()
 	files := read(t, tree{releaseYML: inRelease(stepsOf("- uses: acme/outer/sub@" + commit))}, releaseYML)
-	r := Judge(Facts{Files: files, Actions: lookInside(t.Context(), content, files)})
+	_, inside := (&remotes{content: content}).look(t.Context(), files, false)
+	r := Judge(Facts{Files: files, Actions: inside})
 	return answer(r, nestedUses.ID), answer(r, actionsFetchNothing.ID)
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/distgate/distgate/workflows"
@@ -17,15 +16,15 @@ import (
 // cannot be seen is a gap of the facts; an error is that the repository itself
 // cannot.
 func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string, release Release) (Facts, error) {
-	r, err := c.Repository(ctx, repository)
+	r, all, err := c.Branched(ctx, repository)
 	if err != nil {
 		return f, err
 	}
 	far := f.remotes(c)
 	var settings, files error
 	var both sync.WaitGroup
-	both.Go(func() { f.Settings, settings = c.Settings(ctx, r.Name) })
-	both.Go(func() { f.Files, files = readBranches(ctx, c, far, r, f.Refs, release) })
+	both.Go(func() { f.Settings, settings = c.SettingsOf(ctx, r) })
+	both.Go(func() { f.Files, files = readBranches(ctx, c, far, r, all, f.Refs, release) })
 	both.Wait()
 	if settings != nil {
 		return f, settings
@@ -33,8 +32,7 @@ func (f Facts) Look(ctx context.Context, c *workflows.Client, repository string,
 	if files != nil {
 		return f, files
 	}
-	f.Pins = lookAtPins(ctx, c, f.Files.Pins())
-	f.Actions = lookInside(ctx, far.content, f.Files)
+	f.Pins, f.Actions = far.look(ctx, f.Files, true)
 	return f, ctx.Err()
 }
 
@@ -54,7 +52,7 @@ type branches struct {
 // on other branches: those from which the policy lets jobs publish, and those that
 // are protected, where no rule is about the release but about what may run.
 func readBranches(ctx context.Context, c *workflows.Client, far *remotes, r workflows.Repository,
-	refs []string, release Release) (Files, error) {
+	all workflows.Seen[[]workflows.Branch], refs []string, release Release) (Files, error) {
 	tree, err := c.Tree(ctx, r.Name, r.Head)
 	if err != nil {
 		return Files{}, err
@@ -64,12 +62,11 @@ func readBranches(ctx context.Context, c *workflows.Client, far *remotes, r work
 	if err != nil {
 		return Files{}, err
 	}
-	all, err := c.Branches(ctx, r.Name)
-	if err != nil {
-		files.gaps = append(files.gaps, Gap{What: "the branches: " + err.Error(), Needs: "contents: read"})
+	if !all.Known() {
+		files.gaps = append(files.gaps, unseen("the branches", all.Gap, all.Needs))
 		return files, nil
 	}
-	releasing, guarded := others(all, r, refs)
+	releasing, guarded := others(all.Value, r, refs)
 	read := slices.Concat(releasing, guarded)
 	found := each(read[:min(len(read), maxBranches)], func(branch workflows.Branch) (Files, error) {
 		return b.read(ctx, r.Name, branch, slices.Contains(releasing, branch))
@@ -215,21 +212,6 @@ func (f *file) covers(other *file, seen map[*file]bool) bool {
 		}
 	}
 	return true
-}
-
-// maxPins is how many pinned commits are asked about.
-const maxPins = 200
-
-// lookAtPins asks of each pinned commit whether it is in its repository's
-// history.
-func lookAtPins(ctx context.Context, c *workflows.Client, pins []Pin) map[Pin]workflows.Seen[bool] {
-	known := each(pins[:min(len(pins), maxPins)], func(pin Pin) (bool, error) {
-		return c.Pinned(ctx, pin.Repository, pin.Commit, strings.TrimSpace(pin.Version))
-	})
-	for _, pin := range pins[len(known):] {
-		known[pin] = workflows.Seen[bool]{Gap: fmt.Sprintf("at most %d pins are asked about", maxPins)}
-	}
-	return known
 }
 
 // each asks for several things, a few at the same time.

@@ -184,6 +184,17 @@ func TestLooseSettings(t *testing.T) {
 			evil := g.PutCommit(githubtest.Commit{Repository: "mallory/attest", Message: "evil"})
 			push(g, "main", "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n"+stepsOf("- uses: actions/attest@"+evil.SHA+" # v4"))
 		}, []rule.ID{"impostor-commit"}},
+		"a commit of a fork, within an action": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			outer := action(g, "acme/outer", composite("- uses: acme/inner@"+forked(g), "- {run: echo, shell: bash}"))
+			push(g, "main", "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n"+
+				stepsOf("- uses: "+action(g, "acme/outermost", composite("- uses: "+outer))))
+		}, []rule.ID{"impostor-commit"}},
+		"a commit of a fork, within a workflow": {func(g *githubtest.GitHub, _ *githubtest.Settings) {
+			shared := g.PutCommit(githubtest.Commit{Repository: "acme/shared", Message: "shared", Files: []githubtest.File{
+				{Path: ".github/workflows/build.yml", Content: callee("- uses: acme/inner@" + forked(g))}}})
+			g.PutBranch(githubtest.Branch{Repository: "acme/shared", Name: "main", SHA: shared.SHA})
+			push(g, "main", "on: push\npermissions: {}\njobs:\n  a:\n    uses: acme/shared/.github/workflows/build.yml@"+shared.SHA+"\n")
+		}, []rule.ID{"impostor-commit"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := serve(t)
@@ -195,6 +206,14 @@ func TestLooseSettings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// forked is a commit of a fork of acme/inner, with an action that does no harm.
+func forked(g *githubtest.GitHub) string {
+	action(g, "acme/inner", composite("- {run: echo, shell: bash}"))
+	g.PutRepository(githubtest.Repository{Name: "mallory/inner", Parent: "acme/inner"})
+	return g.PutCommit(githubtest.Commit{Repository: "mallory/inner", Message: "evil", Files: []githubtest.File{
+		{Path: "action.yml", Content: composite("- {run: echo, shell: bash}")}}}).SHA
 }
 
 func environment(change func(*githubtest.Environment)) func(*githubtest.GitHub, *githubtest.Settings) {

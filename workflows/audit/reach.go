@@ -32,13 +32,15 @@ func asked(content Content) Content {
 // remotes are other repositories, and how they are asked.
 type remotes struct {
 	content Content
+	pinned  func(ctx context.Context, repository, commit, version string) (bool, error)
+	many    func(context.Context, []workflows.ActionAt) map[workflows.ActionAt]workflows.ActionSaid
 	tags    map[string]string // commits at which workflows may be called by tag, by how they are called
 	at      func(ctx context.Context, repository, commit, tag string) (bool, error)
 }
 
 // remotes are what GitHub shows of other repositories, each thing asked for once.
 func (f Facts) remotes(c *workflows.Client) *remotes {
-	return &remotes{content: asked(c.Content), tags: f.Tags, at: c.Tagged}
+	return &remotes{content: asked(c.Content), pinned: c.Pinned, many: c.Actions, tags: f.Tags, at: c.Tagged}
 }
 
 // accepted is "" where a workflow that is called by a name is at the commit at which

@@ -103,8 +103,8 @@ func TestCalledByTag(t *testing.T) {
 			if err := demand.Check(); err != nil {
 				t.Fatal(err)
 			}
-			far := &remotes{elsewhere(nil), demand.Tags(now),
-				func(_ context.Context, repository, commit, tag string) (bool, error) {
+			far := &remotes{content: elsewhere(nil), tags: demand.Tags(now),
+				at: func(_ context.Context, repository, commit, tag string) (bool, error) {
 					return repository == "acme/shared" && tag == "v2.1.0" && commit == c.isAt, c.err
 				}}
 			if err := files.reach(t.Context(), far); err != nil {

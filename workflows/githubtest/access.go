@@ -75,12 +75,16 @@ func (g *GitHub) authenticateAPI(c *call) error {
 type window struct {
 	used, limit int
 	reset       time.Time
+	resource    string // "core", or "graphql", which is counted by itself
 }
 
 // countRequest takes one of the caller's requests, or says that none is left.
 // Asking how many are left costs none.
 func (g *GitHub) countRequest(c *call, header http.Header) error {
-	w := g.window(c.access)
+	if c.URL.Path == graphQLPath {
+		return nil
+	}
+	w := g.window(c.access, "core")
 	free := c.URL.Path == "/rate_limit"
 	spent := w.used >= w.limit && !free
 	if !free && !spent {
@@ -90,35 +94,39 @@ func (g *GitHub) countRequest(c *call, header http.Header) error {
 	if !spent {
 		return nil
 	}
-	whose := "203.0.113.7. (But here's the good news: Authenticated requests get a higher rate limit. " +
-		"Check out the documentation for more details.)"
-	switch {
-	case c.access == nil:
-	case c.access.User == "":
-		whose = "installation ID " + number("installation "+c.access.token) + "."
-	default:
-		whose = fmt.Sprintf("user ID %d.", g.user(c.access.User).ID)
-	}
-	return &failure{status: http.StatusForbidden, message: "API rate limit exceeded for " + whose,
+	return &failure{status: http.StatusForbidden, message: "API rate limit exceeded for " + g.whose(c.access),
 		doc: "overview/rate-limits-for-the-rest-api"}
+}
+
+// whose are the requests that GitHub counts.
+func (g *GitHub) whose(a *Access) string {
+	switch {
+	case a == nil:
+		return "203.0.113.7. (But here's the good news: Authenticated requests get a higher rate limit. " +
+			"Check out the documentation for more details.)"
+	case a.User == "":
+		return "installation ID " + number("installation "+a.token) + "."
+	}
+	return fmt.Sprintf("user ID %d.", g.user(a.User).ID)
 }
 
 // refundRequest gives back the request that a 304 did not cost.
 func (g *GitHub) refundRequest(c call, header http.Header) {
-	w := g.window(c.access)
+	w := g.window(c.access, "core")
 	w.used = max(w.used-1, 0)
 	w.describe(header)
 }
 
-func (g *GitHub) window(a *Access) *window {
+func (g *GitHub) window(a *Access, resource string) *window {
 	token, limit := "", limitNobody
 	if a != nil {
 		token, limit = a.token, a.Limit
 	}
 	now := g.now()
+	token = resource + " " + token
 	w := g.windows[token]
 	if w == nil || !now.Before(w.reset) {
-		w = &window{limit: limit, reset: now.Add(time.Hour)}
+		w = &window{limit: limit, reset: now.Add(time.Hour), resource: resource}
 		g.windows[token] = w
 	}
 	return w
@@ -133,16 +141,16 @@ func (w *window) describe(header http.Header) {
 	} {
 		header.Set(name, strconv.FormatInt(value, 10))
 	}
-	header.Set("X-Ratelimit-Resource", "core")
+	header.Set("X-Ratelimit-Resource", w.resource)
 }
 
 func (g *GitHub) rateLimit(c call) (answer, error) {
-	w := g.window(c.access)
+	w, graph := g.window(c.access, "core"), g.window(c.access, "graphql")
 	left := func(limit, used int, reset time.Time) object {
 		return object{"limit": limit, "used": used, "remaining": limit - used, "reset": reset.Unix()}
 	}
 	core, search := left(w.limit, w.used, w.reset), left(30, 0, g.now().Add(time.Minute))
-	body := object{"resources": object{"core": core, "search": search}}
+	body := object{"resources": object{"core": core, "search": search, "graphql": left(graph.limit, graph.used, graph.reset)}}
 	if c.version < Version2026 {
 		body["rate"] = core
 	}

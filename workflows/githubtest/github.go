@@ -37,6 +37,7 @@
 //
 //	$ curl -H "Authorization: Bearer $token" http://127.0.0.1:8080/repos/acme/widget/actions/runs
 //
+// At /graphql it answers what GraphQL is asked of files and tags.
 // It has GitHub's paging, versions, ETags, rate limits, permissions and errors;
 // [GitHub.Play] makes it fail. Where nobody knows what GitHub does, [Behaviour]
 // says what this one does.
@@ -162,6 +163,7 @@ func New(base string, now func() time.Time) (*GitHub, error) {
 	api := g.api()
 	g.serve.Handle("/", api)
 	g.serve.Handle("/api/v3/", http.StripPrefix("/api/v3", api))
+	g.serve.Handle("/api"+graphQLPath, http.StripPrefix("/api", api))
 	g.serve.HandleFunc("GET /.well-known/openid-configuration", g.discovery)
 	g.serve.HandleFunc("GET /.well-known/jwks", g.jwks)
 	g.serve.HandleFunc("GET /idtoken/{job}", g.idToken)

@@ -90,7 +90,7 @@ func unprocessable(message string) error {
 func routes() []route {
 	return slices.Concat(rootRoutes, peopleRoutes, repositoryRoutes, runRoutes, artifactRoutes,
 		attestationRoutes, environmentRoutes, reviewRoutes,
-		gitRoutes, pullRoutes, contentRoutes, rulesetRoutes, releaseRoutes, issueRoutes, settingsRoutes)
+		gitRoutes, pullRoutes, contentRoutes, rulesetRoutes, releaseRoutes, issueRoutes, settingsRoutes, graphQLRoutes)
 }
 
 var rootRoutes = []route{
