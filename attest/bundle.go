@@ -92,8 +92,14 @@ func parseBundles(file string, raw []byte) ([]Bundle, error) {
 		if other := (*json.UnmarshalTypeError)(nil); errors.As(err, &other) {
 			return nil, errors.New("JSON that is no object of a known form")
 		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fmt.Errorf("JSON that breaks off after %d bytes", len(raw))
+		}
+		if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) {
+			return nil, fmt.Errorf("not JSON at byte %d", wrong.Offset)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("not JSON at byte %d", values.InputOffset())
+			return nil, err
 		}
 		found, err := f.parse(file, bytes.TrimLeft(raw[start:values.InputOffset()], " \t\r\n"))
 		if err != nil {
@@ -143,7 +149,7 @@ func one(b Bundle, err error) ([]Bundle, error) { return []Bundle{b}, err }
 func parseSigstore(file string, raw []byte) (Bundle, error) {
 	var entity bundle.Bundle
 	if err := entity.UnmarshalJSON(raw); err != nil {
-		return Bundle{}, err
+		return Bundle{}, errors.New(firstLine(err))
 	}
 	return newBundle(file, raw, &entity)
 }

@@ -89,7 +89,7 @@ func Find(paths, bundles []string) (*Found, error) {
 		case IsBundleFile(path):
 			bundles = append(bundles, path)
 		default:
-			f.Distributions = append(f.Distributions, path)
+			f.Distributions = append(f.Distributions, filepath.Clean(path))
 		}
 		if err != nil {
 			return nil, err
@@ -104,6 +104,7 @@ func Find(paths, bundles []string) (*Found, error) {
 		}
 	}
 	for _, path := range bundles {
+		path = filepath.Clean(path)
 		f.bundles, f.named[path] = append(f.bundles, path), true
 		delete(f.strays, path)
 	}
@@ -141,7 +142,7 @@ func (f *Found) besides(dir string) error {
 		}
 		f.bundles = append(f.bundles, path)
 		f.strays[path] = !slices.ContainsFunc(f.Distributions, func(d string) bool {
-			return strings.HasPrefix(path, filepath.Clean(d)+".")
+			return strings.HasPrefix(path, d+".")
 		})
 	}
 	return err
@@ -155,9 +156,10 @@ type Take func(ctx context.Context, path string) (dist.File, dist.Info, error)
 // beside it under its name, and of the others those that claim to be about it.
 // What cannot be read as what it is becomes a candidate with its refusals, so
 // that no verdict can leave it out; where its own bundle knows other bytes under
-// its name, that is said first. Files are taken in parallel.
+// its name, that is said first. A file that has no bundle but one beside it that
+// cannot be read is refused for that. Files are taken in parallel.
 func (f *Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
-	bundles, candidates, err := f.parse()
+	bundles, bad, err := f.parse()
 	if err != nil {
 		return nil, err
 	}
@@ -177,12 +179,29 @@ func (f *Found) Collect(ctx context.Context, take Take) ([]Candidate, error) {
 		})
 	}
 	err = group.Wait()
-	return append(candidates, taken...), err
+	return append(f.unread(taken, bad), taken...), err
 }
 
-// parse reads every bundle file. A bad one is a candidate of its own, with
-// nothing but its refusals.
-func (f *Found) parse() (BundleFiles, []Candidate, error) {
+// unread are candidates for the bundle files that could not be read, with nothing but
+// their refusals. One that is all that a distribution has beside it is that one's own.
+func (f *Found) unread(taken []Candidate, bad map[string]rule.Refusals) (candidates []Candidate) {
+	for i, path := range f.Distributions {
+		c := &taken[i]
+		for _, source := range slices.Sorted(maps.Keys(bad)) {
+			if len(c.Bundles)+len(c.Refused) == 0 && strings.HasPrefix(source, path+".") {
+				c.Refused = about(filepath.Base(path), bad[source])
+				delete(bad, source)
+			}
+		}
+	}
+	for _, source := range slices.Sorted(maps.Keys(bad)) {
+		candidates = append(candidates, Candidate{Refused: bad[source]})
+	}
+	return candidates
+}
+
+// parse reads every bundle file, and says of the bad ones why they are refused.
+func (f *Found) parse() (BundleFiles, map[string]rule.Refusals, error) {
 	parsed := make([][]Bundle, len(f.bundles))
 	refused := make([]rule.Refusals, len(f.bundles))
 	var group errgroup.Group
@@ -199,13 +218,13 @@ func (f *Found) parse() (BundleFiles, []Candidate, error) {
 	if err := group.Wait(); err != nil {
 		return nil, nil, err
 	}
-	bundles, bad := BundleFiles{}, []Candidate(nil)
+	bundles, bad := BundleFiles{}, map[string]rule.Refusals{}
 	for i, path := range f.bundles {
 		bundles[path] = parsed[i]
 		if f.strays[path] && len(refused[i]) > 0 {
 			f.Others = append(f.Others, path)
 		} else if len(refused[i]) > 0 {
-			bad = append(bad, Candidate{Refused: refused[i]})
+			bad[path] = refused[i]
 		}
 	}
 	return bundles, bad, nil

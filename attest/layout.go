@@ -1,7 +1,6 @@
 package attest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,10 +57,11 @@ func ParseLayout(file string, r io.Reader, now time.Time) (Layout, error) {
 		return Layout{}, err
 	}
 	l := Layout{file: file}
-	from := json.NewDecoder(bytes.NewReader(raw))
-	from.DisallowUnknownFields()
-	if err := from.Decode(&l.layout); err != nil || len(raw) > maxLayout || from.More() {
-		return Layout{}, l.refused("an in-toto layout as JSON, without an envelope", "something else")
+	if len(raw) > maxLayout {
+		return Layout{}, l.refused(fmt.Sprintf("at most %d bytes", maxLayout), "more")
+	}
+	if err := decodeStrictly(raw, &l.layout); err != nil {
+		return Layout{}, l.refused("an in-toto layout as JSON, without an envelope", err.Error())
 	}
 	if err := l.check(now); err != nil {
 		return Layout{}, err
@@ -307,7 +307,7 @@ func passed(file, name string, predicate json.RawMessage) error {
 	var test struct {
 		Result string `json:"result"` // PASSED, WARNED or FAILED
 	}
-	if err := json.Unmarshal(predicate, &test); err != nil || test.Result != "PASSED" {
+	if err := decode(predicate, &test); err != nil || test.Result != "PASSED" {
 		return rule.Refusals{{File: file, Rule: rule.LayoutStep, Want: "step " + name + " with the result PASSED", Got: orNothing(test.Result),
 			Hint: "look at the run that made the bundle; repair what failed and build again"}}
 	}
@@ -333,7 +333,7 @@ func linkMaterials(file, name string, predicate json.RawMessage) (map[string]dis
 		Name      string    `json:"name"`
 		Materials []subject `json:"materials"`
 	}
-	if err := json.Unmarshal(predicate, &link); err != nil || link.Name != name {
+	if err := decode(predicate, &link); err != nil || link.Name != name {
 		return nil, rule.Refusals{{File: file, Rule: rule.LayoutStep, Want: "a link of step " + name, Got: orNothing(link.Name),
 			Hint: "name the bundle of this step"}}
 	}

@@ -137,10 +137,11 @@ func (p Policy) judge(file string, c certificate) (no rule.Refusals) {
 			break
 		}
 	}
-	if c.Signer != "" && c.SAN != c.Signer {
-		no = append(no, rule.Refusal{File: file, Rule: rule.IdentitySigner,
-			Want: "subject alternative name " + c.Signer, Got: c.SAN,
-			Hint: "the certificate contradicts itself; do not use it"})
+	for _, r := range c.twice() {
+		if r.want != "" && r.got != "" && r.want != r.got {
+			no = append(no, rule.Refusal{File: file, Rule: r.id, Want: r.name + " " + r.want, Got: r.got,
+				Hint: "the certificate contradicts itself; do not use it"})
+		}
 	}
 	if !c.subjectAgrees() {
 		no = append(no, rule.Refusal{File: file, Rule: rule.IdentitySubject,
@@ -148,6 +149,30 @@ func (p Policy) judge(file string, c certificate) (no rule.Refusals) {
 			Hint: "the token's subject must begin with repo:OWNER/NAME: (see the repository's OIDC subject settings)"})
 	}
 	return no
+}
+
+// twice is what a certificate says in two places: who signed; the commit, where the
+// workflow is of the source's own ref or commit; and that of the signer, where the
+// workflow itself signed. Either may be absent, and "" here where it says nothing.
+func (c certificate) twice() []struct {
+	id              rule.ID
+	name, want, got string
+} {
+	commit, signed := "", ""
+	if c.workflowPath() != "" {
+		commit = c.Commit
+	}
+	if c.Signer == c.Workflow {
+		signed = c.WorkflowDigest
+	}
+	return []struct {
+		id              rule.ID
+		name, want, got string
+	}{
+		{rule.IdentitySigner, "subject alternative name", c.Signer, c.SAN},
+		{rule.IdentityWorkflow, "workflow (OID .19) at the commit", commit, c.WorkflowDigest},
+		{rule.IdentitySigner, "signer (OID .10) at the commit", signed, c.SignerDigest},
+	}
 }
 
 // subjectAgrees compares .24, where it is there, with the repository. GitHub

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/distgate/distgate/staging/rule"
@@ -80,15 +79,18 @@ type unknownParameter string
 
 func (p unknownParameter) Error() string { return string(p) }
 
+// typed is where SLSA provenance has its build type.
+type typed struct {
+	BuildType       string `json:"buildType"` // v0.2
+	BuildDefinition struct {
+		BuildType string `json:"buildType"` // v1
+	} `json:"buildDefinition"`
+}
+
 func (s statement) buildType() (string, error) {
-	var p struct {
-		BuildType       string `json:"buildType"` // v0.2
-		BuildDefinition struct {
-			BuildType string `json:"buildType"` // v1
-		} `json:"buildDefinition"`
-	}
-	if err := json.Unmarshal(s.Predicate, &p); err != nil {
-		return "", fmt.Errorf("JSON of another shape")
+	var p typed
+	if err := decode(s.Predicate, &p); err != nil {
+		return "", err
 	}
 	if s.PredicateType == ProvenanceV02 {
 		return p.BuildType, nil
@@ -161,8 +163,8 @@ func slsaFields(predicate json.RawMessage, c certificate) ([]field, error) {
 
 func workflowFields(predicate json.RawMessage, c certificate) (provenanceV1, []field, error) {
 	var p provenanceV1
-	if err := json.Unmarshal(predicate, &p); err != nil {
-		return p, nil, fmt.Errorf("JSON of another shape")
+	if err := decode(predicate, &p); err != nil {
+		return p, nil, err
 	}
 	var external workflowParameters
 	if err := decodeStrictly(p.BuildDefinition.ExternalParameters, &external); err != nil {
@@ -221,11 +223,8 @@ type generatorSource struct {
 // generatorFields are those of slsa-github-generator's generic@v1 and go@v1.
 func generatorFields(predicate json.RawMessage, c certificate) ([]field, error) {
 	var p provenanceV02
-	if err := checkKeys(predicate, reflect.TypeFor[provenanceV02]()); err != nil {
+	if err := decode(predicate, &p); err != nil {
 		return nil, err
-	}
-	if err := json.Unmarshal(predicate, &p); err != nil {
-		return nil, fmt.Errorf("JSON of another shape")
 	}
 	if parameters := string(p.Invocation.Parameters); parameters != "" && parameters != "null" && parameters != "{}" {
 		return nil, unknownParameter("invocation.parameters " + parameters)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/tuf"
@@ -155,8 +156,14 @@ func PublicGoodTUF() (repository string, rootJSON []byte) {
 	return tuf.DefaultMirror, tuf.DefaultRoot()
 }
 
-// firstLine keeps a library's long error to its first line.
+// firstLine keeps a library's long error to its first line, and leaves out what
+// speaks of the library. (Protocol buffers put a blank of either kind, at random,
+// into what they say.)
 func firstLine(err error) string {
-	line, _, _ := bytes.Cut([]byte(err.Error()), []byte("\n"))
-	return string(line)
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	line = strings.ReplaceAll(line, "\u00a0", " ")
+	for _, jargon := range []string{"failed to proto-json unmarshal trusted root: ", "proto: "} {
+		line = strings.TrimPrefix(line, jargon)
+	}
+	return line
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"reflect"
 	"strings"
 	"unicode"
@@ -64,12 +63,8 @@ func readEnvelope(file string, e *protodsse.Envelope) (statement, error) {
 
 func parseStatement(raw []byte) (statement, error) {
 	var s statement
-	err := checkKeys(raw, reflect.TypeFor[statement](), reflect.TypeFor[provenanceV1](), reflect.TypeFor[workflowParameters]())
-	if err != nil {
+	if err := decode(raw, &s); err != nil {
 		return s, err
-	}
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return s, errors.New("JSON of another shape")
 	}
 	switch {
 	case s.Type != statementV01 && s.Type != statementV1:
@@ -155,72 +150,116 @@ func (s statement) about() string {
 }
 
 // checkKeys refuses JSON that two readers could understand differently: an
-// object with one key twice, a key of the types written in another way (for
+// object with one key twice, a key of the type written in another way (for
 // encoding/json folds case, and takes "ſubject" for "subject"), anything after
-// the value, or nesting beyond reason.
-func checkKeys(raw []byte, types ...reflect.Type) error {
-	known := keysOf(types...)
+// the value, or nesting beyond reason. What the type leaves open (as
+// [json.RawMessage]) may have whatever other keys it likes.
+func checkKeys(raw []byte, shape reflect.Type) error {
 	tokens := json.NewDecoder(bytes.NewReader(raw))
-	type object struct {
-		keys map[string]bool // nil for an array
-		key  bool            // the next string is a key
+	tokens.UseNumber()
+	if err := checkValue(tokens, shape, 0); err != nil {
+		return err
 	}
-	var open []object
-	for {
-		token, err := tokens.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return errors.New("not JSON")
-		}
-		top := len(open) - 1
-		if text, ok := token.(string); ok && top >= 0 && open[top].key {
-			folded := fold(text)
-			if open[top].keys[folded] {
-				return fmt.Errorf("the key %q twice in one object", text)
-			}
-			if ours, ok := known[folded]; ok && ours != text {
-				return fmt.Errorf("the key %q for %q", text, ours)
-			}
-			open[top].keys[folded], open[top].key = true, false
-			continue
-		}
-		switch token {
-		case json.Delim('{'):
-			open = append(open, object{keys: map[string]bool{}, key: true})
-		case json.Delim('['):
-			open = append(open, object{})
-		case json.Delim('}'), json.Delim(']'):
-			open = open[:top]
-			fallthrough
-		default:
-			if top = len(open) - 1; top >= 0 {
-				open[top].key = open[top].keys != nil
-			} else if tokens.More() {
-				return errors.New("more than one JSON value")
-			}
-		}
-		if len(open) > maxDepth {
-			return errors.New("JSON nested too deeply")
-		}
+	if _, err := tokens.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
 	}
+	return nil
 }
 
-// keysOf are the keys of the structs, by what each folds to.
-func keysOf(types ...reflect.Type) map[string]string {
-	keys := map[string]string{}
-	for _, t := range types {
-		for t.Kind() == reflect.Slice {
-			t = t.Elem()
+func checkValue(tokens *json.Decoder, shape reflect.Type, depth int) error {
+	token, err := tokens.Token()
+	switch {
+	case err != nil:
+		return errors.New("not JSON")
+	case token != json.Delim('{') && token != json.Delim('['):
+		return nil
+	case depth == maxDepth:
+		return errors.New("JSON nested too deeply")
+	}
+	known, element, seen := keysOf(shape), elementOf(shape), map[string]bool{}
+	for tokens.More() {
+		inside := element
+		if token == json.Delim('{') {
+			if inside, err = checkKey(tokens, known, element, seen); err != nil {
+				return err
+			}
 		}
-		for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
-			key, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-			keys[fold(key)] = key
-			maps.Copy(keys, keysOf(t.Field(i).Type))
+		if err := checkValue(tokens, inside, depth+1); err != nil {
+			return err
+		}
+	}
+	if _, err := tokens.Token(); err != nil {
+		return errors.New("not JSON")
+	}
+	return nil
+}
+
+// checkKey reads a key and returns the type of what stands under it; of a key that
+// no struct knows, other.
+func checkKey(tokens *json.Decoder, known map[string]key, other reflect.Type, seen map[string]bool) (reflect.Type, error) {
+	token, err := tokens.Token()
+	text, ok := token.(string)
+	if err != nil || !ok {
+		return nil, errors.New("not JSON")
+	}
+	if seen[text] {
+		return nil, fmt.Errorf("the key %q twice in one object", text)
+	}
+	seen[text] = true
+	ours, ok := known[fold(text)]
+	switch {
+	case !ok && len(known) > 0:
+		return nil, nil
+	case !ok:
+		return other, nil
+	case ours.name != text:
+		return nil, fmt.Errorf("the key %q for %q", text, ours.name)
+	}
+	return ours.inside, nil
+}
+
+// key is a key of a struct, and the type of what stands under it.
+type key struct {
+	name   string
+	inside reflect.Type
+}
+
+// keysOf are the keys of a struct, by what each folds to; a type of another kind has
+// none.
+func keysOf(shape reflect.Type) map[string]key {
+	if shape == nil || shape.Kind() != reflect.Struct {
+		return nil
+	}
+	keys := map[string]key{}
+	for _, field := range reflect.VisibleFields(shape) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" {
+			name = field.Name
+		}
+		if field.IsExported() && name != "-" {
+			keys[fold(name)] = key{name, pointed(field.Type)}
 		}
 	}
 	return keys
+}
+
+// elementOf is what a list or a map holds.
+func elementOf(shape reflect.Type) reflect.Type {
+	if shape == nil {
+		return nil
+	}
+	switch shape.Kind() {
+	case reflect.Slice, reflect.Array, reflect.Map:
+		return pointed(shape.Elem())
+	}
+	return nil
+}
+
+func pointed(shape reflect.Type) reflect.Type {
+	for shape.Kind() == reflect.Pointer {
+		shape = shape.Elem()
+	}
+	return shape
 }
 
 // fold is what encoding/json compares keys by: of all the runes that differ in
@@ -235,9 +274,21 @@ func fold(key string) string {
 	}, key)
 }
 
-// decodeStrictly decodes one JSON value, without doubled or unknown keys.
-func decodeStrictly(raw []byte, into any) error {
+// decode decodes one JSON value that no other reader understands differently, see
+// [checkKeys]. Keys that into does not have are passed over.
+func decode(raw []byte, into any) error {
 	if err := checkKeys(raw, reflect.TypeOf(into).Elem()); err != nil {
+		return err
+	}
+	if json.Unmarshal(raw, into) != nil {
+		return errors.New("JSON of another shape")
+	}
+	return nil
+}
+
+// decodeStrictly decodes likewise, and refuses keys that into does not have.
+func decodeStrictly(raw []byte, into any) error {
+	if err := decode(raw, into); err != nil {
 		return err
 	}
 	values := json.NewDecoder(bytes.NewReader(raw))

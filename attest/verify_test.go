@@ -136,24 +136,50 @@ func TestEvidenceSaysWhatTheCertificateSays(t *testing.T) {
 }
 
 // A statement that another reader would read as being about something else is no
-// evidence: encoding/json takes "SUBJECT" and "ſubject" for "subject".
+// evidence: encoding/json takes "SUBJECT" and "ſubject" for "subject", and of two
+// keys the last.
 func TestKeysAreWrittenInOneWay(t *testing.T) {
 	w := newWorld(t)
 	f := file(t, wheel, "bytes")
 	honest := string(sigstoretest.Provenance(w.claims, subjects(f)...))
 	for _, c := range []struct{ old, new string }{
+		{`"subject":`, `"subject":[],"subject":`},
+		{`"name":`, `"NAME":`},
+		{`"sha256":`, `"sha256":"00","sha256":`},
+		{`"predicate":{`, `"predicate":{"a":1,"a":2,`},
+		{`"predicate":{`, `"predicate":{"a":` + strings.Repeat("[", 65) + strings.Repeat("]", 65) + ","},
 		{`"subject":`, `"SUBJECT":`},
 		{`"subject":`, `"\u017fubject":`},
 		{`"subject":`, `"subject":[{"name":"other","digest":{"sha256":"` + f.Digest().Hex() + `"}}],"\u017fubject":`},
-		{`"runDetails":`, `"runDetail\u017f":`},
 		{`"predicateType":`, `"PredicateType":`},
+		{`{"_type"`, `{}{"_type"`},
 	} {
-		raw, err := w.sigstore.Sign(w.claims, []byte(strings.Replace(honest, c.old, c.new, 1)))
+		lie := strings.Replace(honest, c.old, c.new, 1)
+		if lie == honest {
+			t.Fatalf("%s does not have %s", honest, c.old)
+		}
+		raw, err := w.sigstore.Sign(w.claims, []byte(lie))
 		check(t, err)
 		var refused rule.Refusals
 		if _, err := attest.ParseBundles("b", bytes.NewReader(raw)); !errors.As(err, &refused) {
 			t.Errorf("%s: got %v, want a refusal", c.new, err)
 		}
+	}
+}
+
+// What an attestation of another kind says in its predicate, and in which words, does
+// not make its file unreadable: it stands among others in the same JSON lines.
+func TestAPredicateThatIsNotReadMayHaveAnyKeys(t *testing.T) {
+	w := newWorld(t)
+	f := file(t, wheel, "bytes")
+	scan := `{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"` + wheel + `","digest":{"sha256":"` + f.Digest().Hex() +
+		`"}}],"predicateType":"https://example.org/scan","predicate":{"Name":"x","ID":1,"id":2,"Digest":1e999,"Ref":[{"URI":"u"}]}}`
+	other := w.sign(t, w.claims, []byte(scan))
+	bundles := append(other, w.sign(t, w.claims, sigstoretest.Provenance(w.claims, subjects(f)...))...)
+	verdict := w.verify(t, attest.Candidate{File: f, Bundles: bundles})
+	check(t, verdict.Err())
+	if diff := cmp.Diff([]rule.ID{rule.PredicateType}, rules(verdict.Verified()[0].Others())); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -165,18 +191,20 @@ func TestIdentityIsComparedWhole(t *testing.T) {
 		change func(*claims)
 		want   []rule.ID
 	}{
-		"self-hosted":        {func(c *claims) { c.RunnerEnvironment = "self-hosted" }, []rule.ID{rule.IdentityRunner}},
-		"no runner":          {func(c *claims) { c.RunnerEnvironment = "" }, []rule.ID{rule.IdentityRunner, rule.PredicateField}},
-		"another issuer":     {func(c *claims) { c.Issuer = "https://token.example.org" }, []rule.ID{rule.IdentityIssuer}},
-		"another ref":        {func(c *claims) { at(c, "refs/heads/main") }, []rule.ID{rule.IdentityRef}},
-		"a deeper tag":       {func(c *claims) { at(c, "refs/tags/v1/evil") }, []rule.ID{rule.IdentityRef}},
-		"recreated":          {func(c *claims) { c.RepositoryID = "1" }, []rule.ID{rule.IdentityID}},
-		"another owner id":   {func(c *claims) { c.RepositoryOwnerID = "1" }, []rule.ID{rule.IdentityID}},
-		"pull_request":       {func(c *claims) { c.EventName = "pull_request_target" }, []rule.ID{rule.IdentityTrigger}},
-		"in an environment":  {func(c *claims) { *c = c.In("pypi") }, []rule.ID{rule.IdentityEnvironment}},
-		"another file":       {func(c *claims) { c.WorkflowRef = "acme/widget/.github/workflows/ci.yml@refs/tags/v1.0" }, []rule.ID{rule.IdentityWorkflow, rule.IdentitySigner, rule.IdentitySigner}},
-		"a reusable signer":  {func(c *claims) { c.JobWorkflowRef = "acme/lib/.github/workflows/b.yml@refs/heads/x" }, []rule.ID{rule.IdentitySigner, rule.IdentitySigner}},
-		"subject of another": {func(c *claims) { c.Subject = "repo:acme/widgets:ref:refs/tags/v1.0" }, []rule.ID{rule.IdentitySubject}},
+		"self-hosted":                  {func(c *claims) { c.RunnerEnvironment = "self-hosted" }, []rule.ID{rule.IdentityRunner}},
+		"no runner":                    {func(c *claims) { c.RunnerEnvironment = "" }, []rule.ID{rule.IdentityRunner, rule.PredicateField}},
+		"another issuer":               {func(c *claims) { c.Issuer = "https://token.example.org" }, []rule.ID{rule.IdentityIssuer}},
+		"another ref":                  {func(c *claims) { at(c, "refs/heads/main") }, []rule.ID{rule.IdentityRef}},
+		"a deeper tag":                 {func(c *claims) { at(c, "refs/tags/v1/evil") }, []rule.ID{rule.IdentityRef}},
+		"recreated":                    {func(c *claims) { c.RepositoryID = "1" }, []rule.ID{rule.IdentityID}},
+		"another owner id":             {func(c *claims) { c.RepositoryOwnerID = "1" }, []rule.ID{rule.IdentityID}},
+		"pull_request":                 {func(c *claims) { c.EventName = "pull_request_target" }, []rule.ID{rule.IdentityTrigger}},
+		"in an environment":            {func(c *claims) { *c = c.In("pypi") }, []rule.ID{rule.IdentityEnvironment}},
+		"another file":                 {func(c *claims) { c.WorkflowRef = "acme/widget/.github/workflows/ci.yml@refs/tags/v1.0" }, []rule.ID{rule.IdentityWorkflow, rule.IdentitySigner, rule.IdentitySigner}},
+		"a reusable signer":            {func(c *claims) { c.JobWorkflowRef = "acme/lib/.github/workflows/b.yml@refs/heads/x" }, []rule.ID{rule.IdentitySigner, rule.IdentitySigner}},
+		"a workflow of another commit": {func(c *claims) { c.WorkflowSHA, c.JobWorkflowSHA = "1"+c.SHA[1:], "1"+c.SHA[1:] }, []rule.ID{rule.IdentityWorkflow}},
+		"signed at another commit":     {func(c *claims) { c.JobWorkflowSHA = "1" + c.SHA[1:] }, []rule.ID{rule.IdentitySigner}},
+		"subject of another":           {func(c *claims) { c.Subject = "repo:acme/widgets:ref:refs/tags/v1.0" }, []rule.ID{rule.IdentitySubject}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -224,17 +252,21 @@ func TestAPredicateThatLies(t *testing.T) {
 		old, new string
 		want     rule.ID
 	}{
-		"repository":     {`"repository":"https://github.com/acme/widget"`, `"repository":"https://github.com/acme/other"`, rule.PredicateField},
-		"commit":         {"COMMIT", other.SHA, rule.PredicateField},
-		"runner":         {"github-hosted", "self-hosted", rule.PredicateField},
-		"path":           {".github/workflows/release.yml\"}", ".github/workflows/ci.yml\"}", rule.PredicateField},
-		"event":          {`"event_name":"push"`, `"event_name":"release"`, rule.PredicateField},
-		"invocation":     {"/attempts/1", "/attempts/2", rule.PredicateField},
-		"no event":       {`"event_name":"push",`, ``, rule.PredicateField},
-		"build type":     {"actions.github.io/buildtypes/workflow/v1", "example.org/build/v1", rule.PredicateBuildType},
-		"parameter":      {`"externalParameters":{`, `"externalParameters":{"inputs":{"flag":"x"},`, rule.PredicateParameter},
-		"predicate type": {"https://slsa.dev/provenance/v1", "https://slsa.dev/verification_summary/v1", rule.PredicateType},
-		"no predicate":   {`"runDetails":{`, `"runDetails":[],"ran":{`, rule.PredicateMalformed},
+		"repository":                   {`"repository":"https://github.com/acme/widget"`, `"repository":"https://github.com/acme/other"`, rule.PredicateField},
+		"commit":                       {"COMMIT", other.SHA, rule.PredicateField},
+		"runner":                       {"github-hosted", "self-hosted", rule.PredicateField},
+		"path":                         {".github/workflows/release.yml\"}", ".github/workflows/ci.yml\"}", rule.PredicateField},
+		"event":                        {`"event_name":"push"`, `"event_name":"release"`, rule.PredicateField},
+		"invocation":                   {"/attempts/1", "/attempts/2", rule.PredicateField},
+		"no event":                     {`"event_name":"push",`, ``, rule.PredicateField},
+		"build type":                   {"actions.github.io/buildtypes/workflow/v1", "example.org/build/v1", rule.PredicateBuildType},
+		"parameter":                    {`"externalParameters":{`, `"externalParameters":{"inputs":{"flag":"x"},`, rule.PredicateParameter},
+		"predicate type":               {"https://slsa.dev/provenance/v1", "https://slsa.dev/verification_summary/v1", rule.PredicateType},
+		"a field in another case":      {`"runDetails":`, `"runDetail\u017f":`, rule.PredicateMalformed},
+		"a field twice":                {`"runDetails":{`, `"RunDetails":{},"runDetails":{`, rule.PredicateMalformed},
+		"a build type in another case": {`"buildType":`, `"BuildType":`, rule.PredicateMalformed},
+		"a parameter in another case":  {`"workflow":{"ref"`, `"Workflow":{"ref"`, rule.PredicateParameter},
+		"no predicate":                 {`"runDetails":{`, `"runDetails":[],"ran":{`, rule.PredicateMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -194,7 +194,7 @@ func (r release) voteSigned(ctx context.Context, s Streams, review looked, decis
 	}
 	ballot, err := approval.Judge(r.staged, record, r.policy.approval, s.Now())
 	if err != nil {
-		return err
+		return inFiles(err, f.statement, f.signature)
 	}
 	if ballot.Decision != decision {
 		return usagef(fmt.Sprintf("%s holds a vote to %s", f.statement, ballot.Decision))
@@ -343,15 +343,35 @@ func readKey(path string) (ssh.Signer, error) {
 	return key, nil
 }
 
-// readSmall reads a key, a statement or a signature, and no more of a file than
-// one of them can have.
+// maxSmall bounds a key, a statement or a signature, in bytes.
+const maxSmall = 2 << 20
+
+// readSmall reads a key, a statement or a signature.
 func readSmall(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, 2<<20))
+	raw, err := io.ReadAll(io.LimitReader(file, maxSmall+1))
+	if err == nil && len(raw) > maxSmall {
+		err = rule.Refusals{{File: path, Rule: rule.VoteRecord, Want: fmt.Sprintf("at most %d bytes", maxSmall), Got: "more",
+			Hint: "name the key, the statement or the signature itself"}}
+	}
+	return raw, err
+}
+
+// inFiles names the files that a refused statement and its signature were read from.
+func inFiles(err error, statement, signature string) error {
+	var no rule.Refusals
+	if statement == "" || !errors.As(err, &no) {
+		return err
+	}
+	no = slices.Clone(no)
+	for i := range no {
+		no[i].File = statement + " with " + signature
+	}
+	return no
 }
 
 // readVote reads a vote that was signed elsewhere.

@@ -245,7 +245,12 @@ func (p *policy) read(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	if len(raw) > maxPolicyFile || len(raw) == 0 {
-		return nil, p.refuse(name, fmt.Sprintf("1 to %d bytes", maxPolicyFile), "a file of another size")
+		got := "an empty file"
+		if len(raw) > 0 {
+			got = "more"
+		}
+		return nil, rule.Refusals{{File: name, Rule: rule.PolicyValue, Want: fmt.Sprintf("1 to %d bytes", maxPolicyFile),
+			Got: got, Hint: "restore it; " + filepath.Base(p.file) + " names it as a part of the policy"}}
 	}
 	p.files = append(p.files, staging.PolicyFile{Name: name, Raw: raw})
 	return raw, nil

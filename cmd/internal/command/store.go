@@ -69,6 +69,9 @@ func openStored(ctx context.Context, s Streams, f shared) (policy, *staging.Stor
 // begun says what to do where there is no store.
 func (t storeTable) begun(f shared) error {
 	_, err := os.Stat(filepath.Join(f.store, "oci-layout"))
+	if errors.Is(err, fs.ErrNotExist) { // it died at its beginning, or lost that file alone
+		_, err = os.Stat(filepath.Join(f.store, "index.json"))
+	}
 	if t.Registry == "" && errors.Is(err, fs.ErrNotExist) {
 		return usagef("there is no store at " + f.store + ": nothing was staged here. " +
 			"Begin one with distgate stage, or name another with --store DIR")

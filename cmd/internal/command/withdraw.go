@@ -305,7 +305,7 @@ func (f withdrawFlags) record(ctx context.Context, s Streams, out printer, w wat
 		}
 		_, by, err := withdrawer.Judge(record, r, s.Now())
 		if err != nil {
-			return signed, err
+			return signed, inFiles(err, f.statement, f.signature)
 		}
 		if err := w.store.Attach(ctx, r.Digest, record); err != nil {
 			return signed, err
