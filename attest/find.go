@@ -246,6 +246,9 @@ func OpenRegular(path string) (*os.File, error) {
 
 func readBundles(path string) ([]Bundle, error) {
 	file, err := OpenRegular(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, rule.Refusals{{File: path, Rule: rule.BundleMissing, Want: "a bundle", Got: "nothing", Hint: "correct the path"}}
+	}
 	if err != nil {
 		return nil, err
 	}

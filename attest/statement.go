@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 
@@ -152,9 +153,12 @@ func (s statement) about() string {
 // checkKeys refuses JSON that two readers could understand differently: an
 // object with one key twice, a key of the type written in another way (for
 // encoding/json folds case, and takes "ſubject" for "subject"), anything after
-// the value, or nesting beyond reason. What the type leaves open (as
+// the value, bytes that are no text, or nesting beyond reason. What the type leaves open (as
 // [json.RawMessage]) may have whatever other keys it likes.
 func checkKeys(raw []byte, shape reflect.Type) error {
+	if !utf8.Valid(raw) {
+		return errors.New("text that is not UTF-8")
+	}
 	tokens := json.NewDecoder(bytes.NewReader(raw))
 	tokens.UseNumber()
 	if err := checkValue(tokens, shape, 0); err != nil {

@@ -153,6 +153,7 @@ func TestKeysAreWrittenInOneWay(t *testing.T) {
 		{`"subject":`, `"subject":[{"name":"other","digest":{"sha256":"` + f.Digest().Hex() + `"}}],"\u017fubject":`},
 		{`"predicateType":`, `"PredicateType":`},
 		{`{"_type"`, `{}{"_type"`},
+		{`"predicate":{`, `"predicate":{"a":"` + "\xff" + `",`},
 	} {
 		lie := strings.Replace(honest, c.old, c.new, 1)
 		if lie == honest {

@@ -163,7 +163,7 @@ func (s *Store) record(ctx context.Context, release dist.Digest, entry descripto
 	name := "record " + entry.tag()
 	raw, err := s.artifact(ctx, entry, maxRecordImage, name)
 	if err != nil {
-		return Record{}, err
+		return Record{}, lost(err)
 	}
 	m, err := strict(name, rule.RecordEncoding, raw, maxRecordImage, image.encode)
 	if err != nil {
@@ -181,12 +181,27 @@ func (s *Store) record(ctx context.Context, release dist.Digest, entry descripto
 		signature = &r.Bundle
 	}
 	if r.Statement, err = s.at.read(ctx, m.Layers[0].Digest, maxRecordPart, name+": statement"); err != nil {
-		return Record{}, err
+		return Record{}, lost(err)
 	}
 	if *signature, err = s.at.read(ctx, m.Layers[1].Digest, maxRecordPart, name+": signature"); err != nil {
-		return Record{}, err
+		return Record{}, lost(err)
 	}
 	return r, r.same(name, m, raw)
+}
+
+// lost says of a record's bytes that nobody but its signer can make them again.
+func lost(err error) error {
+	var no rule.Refusals
+	if !errors.As(err, &no) {
+		return err
+	}
+	no = slices.Clone(no)
+	for i := range no {
+		if no[i].Rule == rule.StoredBytes {
+			no[i].Hint = "restore it from another copy of the store, or let who signed it sign again"
+		}
+	}
+	return no
 }
 
 // same demands that the record, made into an artifact again, is the one that

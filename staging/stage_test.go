@@ -208,7 +208,7 @@ func TestFilesThatAreNotOneRelease(t *testing.T) {
 			file: "gadget-1.0-py3-none-any.whl", id: rule.OneProject, words: []string{"want project widget", "got gadget"}},
 		{what: "another version", claims: w.claims, second: sdistOf(t, "widget", "1.1"),
 			file: "widget-1.1.tar.gz", id: rule.OneVersion, words: []string{"want version 1.0", "got 1.1"}},
-		{what: "another commit", claims: other(func(c *sigstoretest.Claims) { c.SHA = strings.Repeat("b", 40) }), second: sdist,
+		{what: "another commit", claims: other(func(c *sigstoretest.Claims) { from(c, strings.Repeat("b", 40)) }), second: sdist,
 			file: sdist.name, id: rule.OneSource, words: []string{"want commit " + w.claims.SHA, "got bbbb"}},
 		{what: "another ref", claims: otherRef(w.claims), second: sdist,
 			file: sdist.name, id: rule.OneSource, words: []string{"want ref refs/tags/v1.0", "got refs/heads/main"}},
@@ -241,8 +241,13 @@ func TestFilesThatAreNotOneRelease(t *testing.T) {
 // otherRef is a job of a branch at the same commit.
 func otherRef(c sigstoretest.Claims) sigstoretest.Claims {
 	branch := sigstoretest.GitHubClaims("acme/widget", ".github/workflows/release.yml", "refs/heads/main")
-	branch.SHA = c.SHA
+	from(&branch, c.SHA)
 	return branch
+}
+
+// from is the job at another commit.
+func from(c *sigstoretest.Claims, commit string) {
+	c.SHA, c.WorkflowSHA, c.JobWorkflowSHA = commit, commit, commit
 }
 
 func TestOneRefusalRefusesAll(t *testing.T) { everywhere(t, testOneRefusalRefusesAll) }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/distgate/distgate/approval"
@@ -53,11 +56,11 @@ func put(change func(good []byte) []byte) func(path string, good []byte) error {
 
 // place is where bytes come in: a file, and the verb that reads it.
 type place struct {
-	file  string
-	verb  []string
-	name  string // that is named; the file's own unless it is said
-	fine  string // the malformations that are none here
-	twice bool   // the verb can be run again on the good file, with the same end
+	file   string
+	verb   []string
+	name   string // that is named; the file's own unless it is said
+	absent string // that is named where it is not there; the same unless it is said
+	fine   string // the malformations that are none here
 }
 
 // TestWhatComesInMalformed puts each malformation in each place where a file comes
@@ -75,6 +78,7 @@ type spoilt struct {
 	t       *testing.T
 	dir     string
 	release dist.Digest
+	blobs   map[string]string // of the store: what a refusal calls each, by its hex
 }
 
 func newSpoilt(t *testing.T) *spoilt {
@@ -100,6 +104,7 @@ func newSpoilt(t *testing.T) *spoilt {
 	}
 	m.sign(t, "vote.json", "keys/bob")
 	m.forms(t)
+	m.others(t)
 	return m
 }
 
@@ -143,31 +148,96 @@ func (m *spoilt) forms(t *testing.T) {
 	}
 }
 
+// others writes what else can be named, and lists what is in the store.
+func (m *spoilt) others(t *testing.T) {
+	t.Helper()
+	root, err := os.ReadFile(m.at("trusted_root.json"))
+	check(t, err)
+	layout, said, code := m.run("layout", "1.0")
+	if code != exitDone {
+		t.Fatal(said)
+	}
+	for name, raw := range map[string]string{
+		"root.json": string(root), "layout.json": layout,
+		"requirements.txt": "widget==1.0 --hash=" + m.release.String() + "\n",
+		"withdrawn.toml": withdrawnHead + "\n[[withdrawn]]\nindex = \"local\"\nversion = \"0.9\"\nreason = \"not-by-us\"\n" +
+			"since = \"2026-11-01T00:00:00Z\"\nfiles = [\"" + m.release.String() + "\"]\n",
+	} {
+		check(t, os.WriteFile(m.at(name), []byte(raw), 0o644))
+	}
+	m.blobs = map[string]string{}
+	m.stored(t, "distgate-store/index.json", "")
+}
+
+// stored lists what a descriptor's target leads to, and how a refusal calls each.
+func (m *spoilt) stored(t *testing.T, path, kind string) {
+	t.Helper()
+	var x struct {
+		Manifests, Layers []struct {
+			MediaType   string
+			Digest      dist.Digest
+			Annotations map[string]string
+		}
+		Config  struct{ Digest dist.Digest }
+		Subject struct{ Digest dist.Digest }
+	}
+	raw, err := os.ReadFile(m.at(path))
+	check(t, err)
+	check(t, json.Unmarshal(raw, &x))
+	for _, entry := range x.Manifests {
+		m.blobs[entry.Digest.Hex()] = entry.Digest.Hex()[:16]
+		m.stored(t, blobFile(entry.Digest), entry.Annotations["org.opencontainers.image.ref.name"])
+	}
+	for i, layer := range x.Layers {
+		name := layer.Annotations["org.opencontainers.image.title"]
+		if _, isRecord := strings.CutPrefix(kind, m.release.Hex()+"."); isRecord {
+			name = kind + ":" + []string{"statement", "signature"}[i]
+		}
+		m.blobs[layer.Digest.Hex()] = name
+	}
+	if len(x.Layers) > 0 && x.Subject.Digest.IsZero() {
+		m.blobs[x.Config.Digest.Hex()] = ":manifest"
+	}
+}
+
+func blobFile(d dist.Digest) string { return filepath.Join("distgate-store/blobs/sha256", d.Hex()) }
+
 func (m *spoilt) places() []place {
 	const wheel = "widget-1.0-py3-none-any.whl"
 	verify := []string{"verify", "--policy", "distgate.toml"}
 	by := func(path ...string) []string { return append(verify[:3:3], path...) }
-	stage := []string{"stage", "dist"}
-	return []place{
+	stage, review := []string{"stage", "dist"}, []string{"review", "1.0"}
+	voted := []string{"approve", m.release.String(), "--statement", "vote.json", "--signature", "vote.json.sig"}
+	held := []string{"verify", "1.0", "--policy", "distgate.toml", "--layout", "layout.json"}
+	list := []place{
 		{file: "dist/" + wheel, verb: by("dist"), fine: "not there"},
-		{file: "dist/" + wheel, verb: stage, name: wheel},
-		{file: "dist/widget-1.0.tar.gz", verb: stage},
+		{file: "dist/" + wheel, verb: stage, absent: "*-py3-none-any.whl"},
 		{file: "dist/widget-1.0.tar.gz", verb: by("dist"), fine: "not there"},
-		{file: "dist/" + wheel + ".sigstore.json", verb: stage, name: wheel},
-		{file: "dist/" + wheel + ".sigstore.json", verb: by("dist"), name: wheel},
-		{file: "form.attestation/" + wheel + ".publish.attestation", verb: by("form.attestation"), name: wheel},
-		{file: "form.provenance/" + wheel + ".provenance", verb: by("form.provenance"), name: wheel},
-		{file: "form.jsonl/all.jsonl", verb: by("form.jsonl"), name: ""},
+		{file: "dist/widget-1.0.tar.gz", verb: stage, absent: "*.tar.gz"},
+		{file: "dist/" + wheel + ".sigstore.json", verb: stage, absent: wheel},
+		{file: "dist/" + wheel + ".sigstore.json", verb: by("dist"), absent: wheel},
+		{file: "form.attestation/" + wheel + ".publish.attestation", verb: by("form.attestation"), absent: wheel},
+		{file: "form.provenance/" + wheel + ".provenance", verb: by("form.provenance"), absent: wheel},
+		{file: "form.jsonl/all.jsonl", verb: by("form.jsonl"), absent: wheel},
 		{file: "form.json/elsewhere/bundle.json", verb: by("form.json", "--bundle", "form.json/elsewhere/bundle.json")},
+		{file: "root.json", verb: []string{"verify", "dist", "--repository", "acme/widget", "--workflow", ".github/workflows/release.yml",
+			"--trusted-root", "root.json"}},
+		{file: "requirements.txt", verb: by("-r", "requirements.txt")},
 		{file: "distgate.toml", verb: stage},
 		{file: "allowed_signers", verb: stage},
 		{file: "trusted_root.json", verb: stage},
-		{file: "vote.json", verb: []string{"approve", m.release.String(), "--statement", "vote.json", "--signature", "vote.json.sig"}},
-		{file: "vote.json.sig", verb: []string{"approve", m.release.String(), "--statement", "vote.json", "--signature", "vote.json.sig"}},
+		{file: "withdrawn.toml", verb: stage, fine: "not there, empty"},
+		{file: "vote.json", verb: voted},
+		{file: "vote.json.sig", verb: voted},
 		{file: "keys/carol", verb: []string{"approve", m.release.String(), "--key", "keys/carol"}},
-		{file: "distgate-store/index.json", verb: []string{"review", "1.0"}},
-		{file: "distgate-store/oci-layout", verb: []string{"review", "1.0"}},
+		{file: "layout.json", verb: held},
+		{file: "distgate-store/index.json", verb: review},
+		{file: "distgate-store/oci-layout", verb: review, fine: "not there"}, // it is put back
 	}
+	for _, blob := range slices.Sorted(maps.Keys(m.blobs)) {
+		list = append(list, place{file: filepath.Join("distgate-store/blobs/sha256", blob), verb: review, name: m.blobs[blob]})
+	}
+	return list
 }
 
 // try plays all malformations of a place, and then the good file.
@@ -178,6 +248,7 @@ func (m *spoilt) try(t *testing.T, p place) {
 	}
 	good, err := os.ReadFile(path)
 	check(t, err)
+	before, _, _ := m.run("status", "--json")
 	for _, bad := range malformations {
 		if strings.Contains(p.fine, bad.how) {
 			continue
@@ -185,19 +256,28 @@ func (m *spoilt) try(t *testing.T, p place) {
 		check(t, os.RemoveAll(path))
 		check(t, bad.make(path, good))
 		out, said, code := m.run(p.verb...)
-		switch all := strings.Join(strings.Fields(out+said), ""); {
+		want := name
+		if bad.how == "not there" && p.absent != "" {
+			want = p.absent
+		}
+		switch all := out + said; {
 		case code != exitRefused && code != exitUsage && code != exitUndecided:
-			t.Errorf("%s: ended with %d:\n%s%s", bad.how, code, out, said)
-		case !strings.Contains(all, name):
-			t.Errorf("%s: %s is not named:\n%s%s", bad.how, name, out, said)
-		case len(all) > 2000:
+			t.Errorf("%s: ended with %d:\n%s", bad.how, code, all)
+		case !strings.Contains(strings.Join(strings.Fields(all), ""), want):
+			t.Errorf("%s: %s is not named:\n%s", bad.how, want, all)
+		case strings.Count(all, "refused    ")+strings.Count(all, "distgate: ") > 2:
+			t.Errorf("%s: more than one thing is said to be wrong:\n%s", bad.how, all)
+		case len(all) > 6000:
 			t.Errorf("%s: %d bytes are said", bad.how, len(all))
 		case testing.Verbose():
-			t.Logf("%s: %d\n%s%s", bad.how, code, out, said)
+			t.Logf("%s: %d\n%s", bad.how, code, said)
 		}
 	}
 	check(t, os.RemoveAll(path))
 	check(t, os.WriteFile(path, good, 0o600))
+	if after, _, _ := m.run("status", "--json"); after != before {
+		t.Errorf("with the good file in its place again:\n%s", cmp.Diff(before, after))
+	}
 }
 
 // run runs a verb in this process.

@@ -366,6 +366,9 @@ func readRequirements(path string) (list []requirement, err error) {
 			list = append(list, r)
 		}
 	}
+	if len(list) == 0 {
+		return nil, usagef(path + " pins nothing: want lines as PROJECT==VERSION --hash=sha256:…")
+	}
 	return list, nil
 }
 
