@@ -19,6 +19,7 @@ type Edit struct {
 	Removed  []string    // jobs that published
 	Old      []Published // the same, as their indexes know them
 	Unused   []string    // inputs that only they used
+	Idle     []string    // jobs that only they waited for
 	Attest   string      // the job that attests
 	Attested []string    // the jobs whose artifacts it attests
 	Added    bool        // it is new
@@ -32,7 +33,7 @@ func (w *Workflow) Edit() (Edit, error) {
 	if err := w.judge(); err != nil {
 		return Edit{}, err
 	}
-	e := Edit{Attested: names(w.jobs, job.builds), Removed: names(w.jobs, job.publishes), Old: w.published()}
+	e := Edit{Attested: names(w.jobs, job.builds), Removed: names(w.jobs, job.publishes), Old: w.published(), Idle: w.idle()}
 	out := map[int]bool{} // lines, by their numbers from 0
 	end := 0              // of the last job that stays
 	for _, j := range w.jobs {

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +14,12 @@ type Published struct {
 	Job         string
 	Environment string   // as it is written; "" is none
 	Indexes     []string // "pypi", "testpypi"; of others the text tells nothing
+	Project     string   // by the address of its environment; "" where that names none
+	TookAway    []string // patterns of files that its scripts deleted, and so did not upload
 }
+
+// projectPage is where PyPI shows a project.
+var projectPage = regexp.MustCompile(`^https://(?:test\.)?pypi\.org/(?:p|project)/([A-Za-z0-9][A-Za-z0-9._-]*)(?:/|$)`)
 
 // published are the jobs that publish, as far as the text tells.
 func (w *Workflow) published() (list []Published) {
@@ -21,26 +27,63 @@ func (w *Workflow) published() (list []Published) {
 		if !j.publishes() {
 			continue
 		}
-		p := Published{Job: j.name, Environment: j.environment()}
+		environment, url := j.environment()
+		p := Published{Job: j.name, Environment: environment}
+		if page := projectPage.FindStringSubmatch(url); page != nil {
+			p.Project = page[1]
+		}
 		for _, s := range j.Steps {
 			p.Indexes = append(p.Indexes, s.indexes()...)
+			p.TookAway = append(p.TookAway, s.deletes()...)
 		}
-		p.Indexes = sorted(p.Indexes)
+		p.Indexes, p.TookAway = sorted(p.Indexes), sorted(p.TookAway)
 		list = append(list, p)
 	}
 	return list
 }
 
-// environment is the name of the job's environment, or nothing.
-func (j job) environment() string {
-	var whole struct{ Name string }
+// environment is the name and the address of the job's environment, or nothing.
+func (j job) environment() (name, url string) {
+	var whole struct{ Name, URL string }
 	if j.Environment.Kind == yaml.ScalarNode {
-		return j.Environment.Value
+		return j.Environment.Value, ""
 	}
 	if j.Environment.Decode(&whole) != nil {
-		return ""
+		return "", ""
 	}
-	return whole.Name
+	return whole.Name, whole.URL
+}
+
+// pattern is of file names, and of some alone.
+var pattern = regexp.MustCompile(`^[A-Za-z0-9._*?-]*[A-Za-z0-9][A-Za-z0-9._*?-]*$`)
+
+// deletes are patterns of what a script takes away by rm.
+func (s step) deletes() (patterns []string) {
+	for line := range strings.Lines(s.Run) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "rm" {
+			continue
+		}
+		for _, word := range words[1:] {
+			name := path.Base(strings.Trim(word, `"'`))
+			if !strings.HasPrefix(word, "-") && strings.ContainsAny(name, "*?") && pattern.MatchString(name) {
+				patterns = append(patterns, name)
+			}
+		}
+	}
+	return patterns
+}
+
+// idle are the jobs that a job that publishes waited for, that build nothing, and that
+// no other job waits for.
+func (w *Workflow) idle() []string {
+	needed := func(name string, by func(job) bool) bool {
+		return slices.ContainsFunc(w.jobs, func(j job) bool { return by(j) && slices.Contains(j.Needs, name) })
+	}
+	return names(w.jobs, func(j job) bool {
+		return !j.builds() && !j.publishes() && !j.attests() && needed(j.name, job.publishes) &&
+			!needed(j.name, func(j job) bool { return !j.publishes() })
+	})
 }
 
 // indexes are where a step uploads to.

@@ -12,7 +12,8 @@ import (
 func (w *Workflow) Publishing(environment string) error {
 	var near []string
 	for _, j := range w.jobs {
-		switch in := j.environment(); {
+		in, _ := j.environment()
+		switch {
 		case !slices.ContainsFunc(j.Steps, step.gates):
 		case in != environment && !strings.Contains(in, "${{"):
 			near = append(near, fmt.Sprintf("job %s publishes in environment %q", j.name, in))

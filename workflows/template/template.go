@@ -19,6 +19,7 @@ package template
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -56,6 +57,7 @@ type Build struct {
 	Refs       []string // "refs/heads/main"
 	Labels     []string // of GitHub's runners
 	Artifacts  []string // patterns of names; none is all
+	LeaveOut   []string // patterns of files that are never released
 	Inputs     []string // that it takes from outside: "inputs.NAME", "vars.NAME"
 	Source     string   // the repository that it checks out, "owner/name"
 }
@@ -173,8 +175,9 @@ func (s Setup) Attest() attestJob { return attestJob{"attest", []string{"build"}
 // FilesTable is the [files] table, or where it goes.
 func (s Setup) FilesTable() string {
 	if s.Files == "" {
+		name := cmp.Or(s.Project, "NAME")
 		return "[files]                                  # what a release has: this, and no more\n" +
-			"# " + FillIn + ": distgate init --files-from FOLDER prints it, or --files-from pypi:NAME==VERSION\n"
+			"# " + FillIn + ": distgate init --files-from FOLDER prints it, or --files-from pypi:" + name + "==VERSION\n"
 	}
 	return s.Files
 }
@@ -210,6 +213,7 @@ func (s Setup) check() error {
 		{refForm, "a branch as main", []string{"refs/heads/" + s.Branch}},
 		{refForm, "a ref as refs/heads/main", s.Build.Refs},
 		{branchForm, "a branch as maintenance/*", s.Maintained},
+		{pattern, "a pattern of file names as *wasm*", s.Build.LeaveOut},
 		{labelForm, "the label of a runner as ubuntu-24.04", s.Build.Labels},
 		{nameForm, "the name of an index", s.Indexes},
 		{inputForm, "what a build takes, as inputs.NAME", s.Build.Inputs},

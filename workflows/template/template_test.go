@@ -401,7 +401,7 @@ func TestWhatAPolicySaysOfABuildWorkflow(t *testing.T) {
 	}
 	want := template.Build{Repository: "acme/widget", Workflow: ".github/workflows/wheels.yml", Refs: []string{"refs/heads/main"},
 		Labels:    []string{"macos-14", "ubuntu-22.04", "ubuntu-22.04-arm", "ubuntu-24.04", "ubuntu-latest", "windows-2022"},
-		Artifacts: []string{"*-*-*", "sdist"}, Source: "numpy/numpy"}
+		Artifacts: []string{"*-*-*", "sdist"}, LeaveOut: []string{"*wasm*"}, Source: "numpy/numpy"}
 	if diff := cmp.Diff(want, w.Build("acme/widget", "main")); diff != "" {
 		t.Error(diff)
 	}
@@ -441,6 +441,7 @@ func TestWhatAnEditLeavesForPeople(t *testing.T) {
 	type left struct {
 		Old    []template.Published
 		Unused []string
+		Idle   []string
 	}
 	to := func(environment string, indexes ...string) []template.Published {
 		return []template.Published{{Job: "out", Environment: environment, Indexes: indexes}}
@@ -449,34 +450,37 @@ func TestWhatAnEditLeavesForPeople(t *testing.T) {
 		steps string
 		want  left
 	}{
-		"a script":         {"      - run: |\n          ls\n          uv publish dist/*\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
-		"by maturin":       {"      - uses: PyO3/maturin-action@v1\n        with: {command: upload}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
-		"maturin builds":   {"      - uses: PyO3/maturin-action@v1\n        with: {command: build}\n", left{nil, nil}},
-		"by poetry":        {"      - uses: JRubics/poetry-publish@v2\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
-		"to rehearse":      {"      - run: twine upload -r testpypi dist/*\n", left{to("${{ inputs.where }}", "testpypi"), []string{"one", "where"}}},
-		"to both":          {"      - run: twine upload -r testpypi dist/*\n      - run: twine upload dist/*\n", left{to("${{ inputs.where }}", "pypi", "testpypi"), []string{"one", "where"}}},
-		"to one of both":   {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: \"${{ inputs.two && 'https://test.pypi.org/legacy/' || '' }}\"}\n", left{to("${{ inputs.where }}", "pypi", "testpypi"), []string{"one", "where"}}},
-		"to another":       {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: https://index.example.org/}\n", left{to("${{ inputs.where }}"), []string{"one", "where"}}},
-		"to PyPI by name":  {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: https://upload.pypi.org/legacy/}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
-		"with what it was": {"      - uses: pypa/gh-action-pypi-publish@v1\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}}},
+		"a script":         {"      - run: |\n          ls\n          uv publish dist/*\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
+		"by maturin":       {"      - uses: PyO3/maturin-action@v1\n        with: {command: upload}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
+		"maturin builds":   {"      - uses: PyO3/maturin-action@v1\n        with: {command: build}\n", left{nil, nil, nil}},
+		"by poetry":        {"      - uses: JRubics/poetry-publish@v2\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
+		"to rehearse":      {"      - run: twine upload -r testpypi dist/*\n", left{to("${{ inputs.where }}", "testpypi"), []string{"one", "where"}, nil}},
+		"to both":          {"      - run: twine upload -r testpypi dist/*\n      - run: twine upload dist/*\n", left{to("${{ inputs.where }}", "pypi", "testpypi"), []string{"one", "where"}, nil}},
+		"to one of both":   {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: \"${{ inputs.two && 'https://test.pypi.org/legacy/' || '' }}\"}\n", left{to("${{ inputs.where }}", "pypi", "testpypi"), []string{"one", "where"}, nil}},
+		"to another":       {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: https://index.example.org/}\n", left{to("${{ inputs.where }}"), []string{"one", "where"}, nil}},
+		"to PyPI by name":  {"      - uses: pypa/gh-action-pypi-publish@v1\n        with: {repository-url: https://upload.pypi.org/legacy/}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
+		"with what it was": {"      - uses: pypa/gh-action-pypi-publish@v1\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
 	} {
 		e, err := edit(t, []byte(on+"    steps:\n"+c.steps))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(c.want, left{e.Old, e.Unused}); diff != "" {
+		if diff := cmp.Diff(c.want, left{e.Old, e.Unused, e.Idle}); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
 	for name, want := range map[string]left{
-		"numpy": {[]template.Published{{"testpypi-publish", "testpypi", []string{"testpypi"}}, {"pypi-publish", "pypi", []string{"pypi"}}}, []string{"environment"}},
-		"small": {[]template.Published{{"publish-to-pypi", "pypi", []string{"pypi"}}}, nil},
+		"numpy": {[]template.Published{
+			{"testpypi-publish", "testpypi", []string{"testpypi"}, "numpy", nil},
+			{"pypi-publish", "pypi", []string{"pypi"}, "numpy", []string{"*wasm*"}},
+		}, []string{"environment"}, []string{"check_version"}},
+		"small": {[]template.Published{{"publish-to-pypi", "pypi", []string{"pypi"}, "", nil}}, nil, nil},
 	} {
 		e, err := edit(t, golden(t)[name][0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, left{e.Old, e.Unused}); diff != "" {
+		if diff := cmp.Diff(want, left{e.Old, e.Unused, e.Idle}); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

@@ -113,13 +113,16 @@ var (
 )
 
 // Build is what a policy says of the workflow, as far as its text tells: where it
-// starts from, GitHub's runners that it names, what it checks out, and the artifacts
-// of its builds.
+// starts from, GitHub's runners that it names, what it checks out, the artifacts of its
+// builds, and what the jobs that published took out of them.
 func (w *Workflow) Build(repository, branch string) Build {
 	b := Build{Repository: repository, Workflow: w.path, Refs: w.refs(branch), Labels: []string{attestLabel}, Source: repository}
 	all := true
 	for _, j := range w.jobs {
 		if j.publishes() {
+			for _, s := range j.Steps {
+				b.LeaveOut = append(b.LeaveOut, s.deletes()...)
+			}
 			continue
 		}
 		for _, text := range append(scalars(&j.RunsOn), scalars(&j.Strategy.Matrix)...) {
@@ -135,7 +138,7 @@ func (w *Workflow) Build(repository, branch string) Build {
 		all = all && j.Uses == ""
 		b.Artifacts = append(b.Artifacts, j.artifacts()...)
 	}
-	b.Labels = sorted(b.Labels)
+	b.Labels, b.LeaveOut = sorted(b.Labels), sorted(b.LeaveOut)
 	if b.Artifacts = sorted(b.Artifacts); !all {
 		b.Artifacts = nil
 	}

@@ -81,6 +81,7 @@ type beginning struct {
 	FillIn      []string     `json:"fillIn,omitempty"`
 	Removed     []string     `json:"removedJobs,omitempty"`
 	Unused      []string     `json:"unusedInputs,omitempty"`    // of the workflow that builds
+	Idle        []string     `json:"idleJobs,omitempty"`        // of it, that only those that published waited for
 	Dropped     []string     `json:"droppedIndexes,omitempty"`  // that were published to, and are not any more
 	Others      []string     `json:"otherBranches,omitempty"`   // that have the workflow as it was
 	There       string       `json:"onOtherBranches,omitempty"` // the command to run on each
@@ -166,7 +167,7 @@ func (b *beginning) edit(ctx context.Context, repo checkout, f setupFlags, s *te
 	if err != nil {
 		return err
 	}
-	b.Removed, b.Unused = edited.Removed, edited.Unused
+	b.Removed, b.Unused, b.Idle = edited.Removed, edited.Unused, edited.Idle
 	b.change(at, raw, edited.Text)
 	b.dropped(f, edited.Old)
 	old := edited.Old
@@ -175,7 +176,10 @@ func (b *beginning) edit(ctx context.Context, repo checkout, f setupFlags, s *te
 			return err
 		}
 	}
-	b.leave(repo, f, at, old)
+	for _, job := range old {
+		s.Project = cmp.Or(s.Project, repo.project(), job.Project)
+	}
+	b.leave(repo, f, at, s.Project, old)
 	if b.Others, err = repo.others(ctx, at); err != nil {
 		return err
 	}
@@ -208,11 +212,11 @@ func (b *beginning) dropped(f setupFlags, old []template.Published) {
 
 // leave says what is left of the jobs that published: the publishers that the
 // indexes have of them.
-func (b *beginning) leave(repo checkout, f setupFlags, at string, old []template.Published) {
+func (b *beginning) leave(repo checkout, f setupFlags, at, project string, old []template.Published) {
 	owner, name, _ := strings.Cut(repo.name, "/")
 	for _, job := range old {
 		for _, index := range job.Indexes {
-			page := publishingPage(index, cmp.Or(f.project, repo.project(), "NAME"))
+			page := publishingPage(index, cmp.Or(project, "NAME"))
 			b.Old = append(b.Old, publisher{page, owner, name, path.Base(at), job.Environment})
 		}
 	}

@@ -83,6 +83,9 @@ func (p printer) leftovers(b beginning) {
 	for _, name := range b.Unused {
 		p.hanging("left over", "inputs."+name+" is used by nothing now; delete it")
 	}
+	for _, name := range b.Idle {
+		p.hanging("left over", "the job "+name+", for which only what published waited; delete it if it was for that alone")
+	}
 	for _, index := range b.Dropped {
 		p.hanging("left out", index+", which was published to as well: add --index pypi --index "+index)
 	}
