@@ -558,7 +558,12 @@ func TestToTryAStoreLeavesNothing(t *testing.T) {
 	everywhere(t, func(t *testing.T, w world) {
 		s, staged := w.staged(t)
 		check(t, s.Attach(t.Context(), staged.Digest(), vote("alice")))
-		blobs := func() []string { return ls(t, filepath.Join(dirOf(s), "blobs", "sha256")) }
+		blobs := func() []string {
+			if _, registry := s.at.(*registry); registry {
+				return nil // which says of no blob that it has it before it is named
+			}
+			return ls(t, filepath.Join(dirOf(s), "blobs", "sha256"))
+		}
 		before := blobs()
 		for range 2 {
 			check(t, s.Writable(t.Context()))

@@ -64,7 +64,8 @@ type Tag struct {
 // Signature is what the keeper of a repository found of a signature.
 type Signature struct {
 	Verified bool   `json:"verified"`
-	Reason   string `json:"reason"` // "valid", "unsigned", or why it is not verified
+	Reason   string `json:"reason"`       // "valid", "unsigned", or why it is not verified
+	By       string `json:"by,omitempty"` // whose it is, by the address of the tagger or committer; of a verified one
 }
 
 // Upstream is what the keeper of the repositories said of where a release comes

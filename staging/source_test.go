@@ -124,7 +124,7 @@ func sourced(t *testing.T) (world, *place) {
 	w := newWorld(t)
 	commit := w.claims.SHA
 	at := &place{id: w.claims.RepositoryID, signed: map[string]Signature{}, branches: map[string][]string{"main": {commit}},
-		tags: []Tag{{Name: "v1.0", Commit: commit, Object: other, Signature: Signature{true, "valid"}}}}
+		tags: []Tag{{Name: "v1.0", Commit: commit, Object: other, Signature: Signature{true, "valid", "alice@example.org"}}}}
 	w.policy.Source = SourceRules{Repository: "acme/widget", RepositoryID: at.id, Tag: "v{version}", Tagged: Before, Signed: true,
 		Branches: []string{"main", "maintenance/*"}, Inputs: []string{"vars.FLAGS"}, Keeper: places{"acme/widget": at}}
 	return w, at
@@ -143,7 +143,7 @@ func TestTheOriginIsAskedAgain(t *testing.T) {
 	s, staged, err := w.stage(t)
 	check(t, err)
 	want := &Upstream{Repository: "acme/widget", RepositoryID: at.id, Commit: w.claims.SHA, Branch: "main", BuildBranch: "main",
-		Tag: "v1.0", Tagged: Before, TagObject: other, Signed: "tag", Signature: Signature{true, "valid"}, Inputs: []string{"vars.flags"}}
+		Tag: "v1.0", Tagged: Before, TagObject: other, Signed: "tag", Signature: Signature{true, "valid", "alice@example.org"}, Inputs: []string{"vars.flags"}}
 	if diff := cmp.Diff(want, staged.Manifest().Source.Upstream); diff != "" {
 		t.Error(diff)
 	}
@@ -169,7 +169,7 @@ func TestTheOriginIsAskedAgain(t *testing.T) {
 }
 
 func TestTheSourceIsJudged(t *testing.T) {
-	valid := Signature{true, "valid"}
+	valid := Signature{true, "valid", "alice@example.org"}
 	for name, test := range map[string]struct {
 		change  func(w *world, at *place)
 		refused rule.ID // "" is good
@@ -185,7 +185,7 @@ func TestTheSourceIsJudged(t *testing.T) {
 			rule.SourceTag, "tag v1.0.0"},
 		"a tag of another version": {func(_ *world, at *place) { at.tags = append(at.tags, Tag{Name: "v1.0.1", Commit: other}) }, "", ""},
 		"unsigned":                 {func(_ *world, at *place) { at.tags[0].Signature = unsigned }, rule.SourceSigned, "tag v1.0"},
-		"a signature that does not hold": {func(_ *world, at *place) { at.tags[0].Signature = Signature{false, "bad_email"} },
+		"a signature that does not hold": {func(_ *world, at *place) { at.tags[0].Signature = Signature{false, "bad_email", ""} },
 			rule.SourceSigned, "tag v1.0"},
 		"lightweight": {func(_ *world, at *place) { at.tags[0].Object, at.tags[0].Signature = "", unsigned }, rule.SourceSigned, "tag v1.0"},
 		"lightweight, of a signed commit": {func(w *world, at *place) {
@@ -272,7 +272,7 @@ func TestTheLockDeclaresTheSource(t *testing.T) {
 			w, build := sourced(t)
 			build.tags = nil
 			source := &place{id: "77", branches: map[string][]string{"maintenance/1": {commit, other}},
-				tags: []Tag{{Name: "v1.0", Commit: commit, Object: other, Signature: Signature{true, "valid"}}}}
+				tags: []Tag{{Name: "v1.0", Commit: commit, Object: other, Signature: Signature{true, "valid", "alice@example.org"}}}}
 			w.policy.Source.Repository, w.policy.Source.RepositoryID = "acme/source", "77"
 			w.policy.Source.Keeper = places{"acme/widget": build, "acme/source": source}
 			if test.lock != "" {

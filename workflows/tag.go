@@ -25,6 +25,7 @@ type Tag struct {
 type Signature struct {
 	Verified bool
 	Reason   string // "valid", "unsigned", "unknown_key", "bad_email"…
+	By       string // the address of the tagger or committer, where verified: the key is of whom GitHub knows by it
 }
 
 // maxPeel is how many tags may lead from one to the next.
@@ -115,7 +116,7 @@ func (c *Client) peel(ctx context.Context, repository, name string, at gitTarget
 			if said.Tag != name {
 				return Tag{}, fmt.Errorf("%s: want the tag %s, got one that calls itself %s", repository, clip(name), clip(said.Tag))
 			}
-			tag.Object, tag.Signature = said.SHA, said.Verification.signature()
+			tag.Object, tag.Signature = said.SHA, said.Verification.signature(said.Tagger)
 		}
 		at = said.Object
 	}
@@ -126,7 +127,13 @@ type tagAnswer struct {
 	Tag          string        `json:"tag"`
 	SHA          string        `json:"sha"`
 	Object       gitTarget     `json:"object"`
+	Tagger       signer        `json:"tagger"`
 	Verification *verification `json:"verification"`
+}
+
+// signer is who made a tag or a commit, as it says itself.
+type signer struct {
+	Email string `json:"email"`
 }
 
 // verification is what the API has of a signature.
@@ -135,9 +142,14 @@ type verification struct {
 	Reason   string `json:"reason"`
 }
 
-// signature is verified only where both fields say so.
-func (v *verification) signature() Signature {
-	return Signature{Verified: v.Verified && v.Reason == "valid", Reason: clip(v.Reason)}
+// signature is verified only where both fields say so. GitHub verifies none by a key
+// of which the signer's address is not its owner's ("bad_email").
+func (v *verification) signature(by signer) Signature {
+	s := Signature{Verified: v.Verified && v.Reason == "valid", Reason: clip(v.Reason)}
+	if s.Verified {
+		s.By = clip(by.Email)
+	}
+	return s
 }
 
 func (v *verification) said() bool { return v != nil && v.Reason != "" }
@@ -164,6 +176,7 @@ func (c *Client) CommitSignature(ctx context.Context, repository, commit string)
 	q := question{path: at + "/git/commits/" + url.PathEscape(commit), needs: readContents, about: repository}
 	said, err := get[struct {
 		SHA          string        `json:"sha"`
+		Committer    signer        `json:"committer"`
 		Verification *verification `json:"verification"`
 	}](ctx, c, q)
 	if err != nil {
@@ -172,7 +185,7 @@ func (c *Client) CommitSignature(ctx context.Context, repository, commit string)
 	if said.SHA != commit || !said.Verification.said() {
 		return Signature{}, fmt.Errorf("GitHub, %s: want that commit and what was found of its signature, got less", q.path)
 	}
-	return said.Verification.signature(), nil
+	return said.Verification.signature(said.Committer), nil
 }
 
 // escaped is a path with its slashes, for an address.

@@ -24,7 +24,7 @@ func TestTagsArePeeled(t *testing.T) {
 	tree := f.PutCommit(githubtest.Commit{Repository: repository, Files: []githubtest.File{{Path: "a", Content: "b"}}})
 	f.PutRef(repository, "refs/tags/v1.0", commit)
 	annotated := f.PutTag(githubtest.Tag{Repository: repository, Name: "v1.1", Target: commit})
-	signed := f.PutTag(githubtest.Tag{Repository: repository, Name: "v1.2", Target: commit, Verification: valid})
+	signed := f.PutTag(githubtest.Tag{Repository: repository, Name: "v1.2", Target: commit, Tagger: "alice", Verification: valid})
 	twice := f.PutTag(githubtest.Tag{Repository: repository, Name: "v1.3", Target: signed.SHA})
 	f.PutTag(githubtest.Tag{Repository: repository, Name: "v1.4", Target: commit,
 		Verification: githubtest.Verification{Reason: "unknown_key", Signature: "x", Payload: "y"}})
@@ -37,7 +37,7 @@ func TestTagsArePeeled(t *testing.T) {
 	if diff := cmp.Diff([]workflows.Tag{
 		{Name: "v1.0", Commit: commit, Signature: unsigned},
 		{Name: "v1.1", Commit: commit, Object: annotated.SHA, Signature: unsigned},
-		{Name: "v1.2", Commit: commit, Object: signed.SHA, Signature: workflows.Signature{Verified: true, Reason: "valid"}},
+		{Name: "v1.2", Commit: commit, Object: signed.SHA, Signature: workflows.Signature{Verified: true, Reason: "valid", By: "alice@users.noreply.github.com"}},
 		{Name: "v1.3", Commit: commit, Object: twice.SHA, Signature: unsigned},
 	}, got); diff != "" {
 		t.Error(diff)
@@ -68,9 +68,9 @@ func TestATagIsCalledWhatItCallsItself(t *testing.T) {
 func TestCommitSignature(t *testing.T) {
 	f := newForge(t)
 	plain := f.commit("plain")
-	signed := f.PutCommit(githubtest.Commit{Repository: repository, Message: "signed", Verification: valid})
+	signed := f.PutCommit(githubtest.Commit{Repository: repository, Message: "signed", Author: "bob", Verification: valid})
 	for commit, want := range map[string]workflows.Signature{
-		plain: {Reason: "unsigned"}, signed.SHA: {Verified: true, Reason: "valid"},
+		plain: {Reason: "unsigned"}, signed.SHA: {Verified: true, Reason: "valid", By: "bob@users.noreply.github.com"},
 	} {
 		got, err := f.client().CommitSignature(t.Context(), repository, commit)
 		f.check(err)

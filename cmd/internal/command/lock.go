@@ -164,6 +164,9 @@ func (p printer) upstream(o staging.Upstream) {
 	signature := "of the " + o.Signed + ": " + o.Signature.Reason
 	if o.Signature.Verified {
 		signature = "of the " + o.Signed + ", verified by GitHub"
+		if o.Signature.By != "" {
+			signature += " as that of " + o.Signature.By
+		}
 	}
 	p.field("signature", signature)
 }

@@ -60,7 +60,11 @@ func upstream(up staging.Upstream) Text {
 	}
 	t = t.and(say("; "), quote(up.Signed))
 	if up.Signature.Verified {
-		t = t.and(say(" signed, as GitHub verified"))
+		t = t.and(say(" signed"))
+		if up.Signature.By != "" {
+			t = t.and(say(" by %s", up.Signature.By))
+		}
+		t = t.and(say(", as GitHub verified"))
 	} else {
 		t = t.and(say(" not verified: %s", up.Signature.Reason))
 	}

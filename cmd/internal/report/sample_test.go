@@ -110,7 +110,7 @@ func looked(t testing.TB) Facts {
 	f.find(0, rule.Finding{Rule: rule.ScriptFile, Severity: rule.Remark, Where: "numpy-2.4.2.data/scripts/f2py", What: "installs a command"})
 	f.Review.Source.Upstream = &staging.Upstream{Repository: "numpy/numpy", RepositoryID: "908607", Commit: "c81c49f77451340651a751e76bca607d85e4fd55",
 		Declared: true, Branch: "maintenance/2.4.x", Tag: "v2.4.2", Tagged: staging.Before, TagObject: "1d6b11417761b2745bc51e04dd9eaef55688a7ea",
-		Signed: "tag", Signature: staging.Signature{Verified: true, Reason: "valid"}, BuildBranch: "maintenance/2.4.x", Inputs: []string{"inputs.environment"}}
+		Signed: "tag", Signature: staging.Signature{Verified: true, Reason: "valid", By: "charris@example.org"}, BuildBranch: "maintenance/2.4.x", Inputs: []string{"inputs.environment"}}
 	since := approval.Since{Version: "2.4.1", Relation: approval.Earlier, Uploaded: "2026-01-10T09:00:00Z", Wheels: 71, Sdist: true,
 		Metadata: []approval.Difference{{Field: "Classifier", Now: "Programming Language :: Python :: 3.15", Files: 72}},
 		Members: []approval.MemberChange{
@@ -183,7 +183,7 @@ func hostile(t testing.TB) Facts {
 	f := tampered(t)
 	f.Review.Project, f.Review.Version, f.Review.Index, f.Review.Environment = evil, evil, evil, evil
 	*f.Review.Source.Upstream = staging.Upstream{Repository: evil, RepositoryID: evil, Commit: evil, Branch: evil, Tag: evil, Tagged: evil, Signed: evil,
-		Signature: staging.Signature{Reason: evil}, BuildBranch: evil, Inputs: []string{evil}, Declared: true}
+		Signature: staging.Signature{Reason: evil, By: evil}, BuildBranch: evil, Inputs: []string{evil}, Declared: true}
 	f.Review.Source = staging.Source{Upstream: f.Review.Source.Upstream, Repository: "javascript:alert(1)//" + evil, Commit: evil, Ref: evil}
 	f.Review.LeftOut[0] = staging.LeaveOut{Files: evil, Reason: evil}
 	f.Review.Policy.Files[0].Name, f.Upload, f.Links.Run = evil, evil, "javascript:alert(1)"

@@ -51,7 +51,7 @@ generated = ["widget/_platform.py"]       # what the build makes: the source can
 
 // Tag makes the signed tag of a version, or moves it.
 func (w *World) Tag(repository, version, commit string) {
-	w.github.PutTag(githubtest.Tag{Repository: repository, Name: "v" + version, Target: commit, Message: "widget " + version, Date: tagged,
+	w.github.PutTag(githubtest.Tag{Repository: repository, Name: "v" + version, Target: commit, Tagger: "alice", Message: "widget " + version, Date: tagged,
 		Verification: githubtest.Verification{Verified: true, Signature: "-----BEGIN SSH SIGNATURE-----", Payload: "object " + commit}})
 }
 

@@ -83,7 +83,7 @@ func (w *World) Try(r Trial) (Running, error) {
 		return Running{}, err
 	}
 	source := w.land(r.Source, append(tree, sourcesOf(r.Project, r.Version)...))
-	w.github.PutTag(githubtest.Tag{Repository: r.Source.Repository, Name: r.Tag, Target: source, Message: r.Tag, Date: tagged,
+	w.github.PutTag(githubtest.Tag{Repository: r.Source.Repository, Name: r.Tag, Target: source, Tagger: "alice", Message: r.Tag, Date: tagged,
 		Verification: githubtest.Verification{Verified: true, Signature: "-----BEGIN SSH SIGNATURE-----", Payload: "object " + source}})
 	building := source
 	if r.Build.Repository != r.Source.Repository {
