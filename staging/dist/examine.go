@@ -221,13 +221,22 @@ func isLicense(p placed) bool {
 	return false
 }
 
+// maxJudged is how many bytes of fields are held against the index's rules: ten times
+// what the longest metadata there have, and some seconds of work.
+const maxJudged = 2 << 20
+
 // finish judges what shows only when everything was seen.
 func (e *examiner) finish(m Metadata) {
 	for _, file := range e.compiled {
 		e.bytecode(file)
 	}
 	e.needs()
-	judge(e.report, indexRows(), m, "")
+	if size := m.bytesBeside("Description"); size <= maxJudged {
+		judge(e.report, indexRows(), m, "")
+	} else {
+		e.report.add(rule.LongText, rule.Look, "METADATA", fmt.Sprintf("%d bytes of fields beside the description: "+
+			"whether the index takes them was not looked at", size), "")
+	}
 	e.report.describe(m)
 	if !e.licenses {
 		e.report.add(rule.NoLicense, rule.Remark, "", "no licence file", "")

@@ -190,6 +190,11 @@ func TestMetadataOfMegabytesAreJudged(t *testing.T) {
 			t.Errorf("%.40s: want %q, got %.300v", text, want, err)
 		}
 	}
+	marker := strings.Repeat("(", 3<<20)
+	long, err := examine(t, sdistName, sdistOfMetadata(t, strings.Replace(metadata, "\n\n", "\nRequires-Dist: a; "+marker+"\n\n", 1)))
+	if err != nil || !finds(long, rule.LongText, rule.Look) {
+		t.Errorf("want a look at what was not judged, got %+v, %v", long.Findings, err)
+	}
 }
 
 func TestPlatformsThatPyPITakes(t *testing.T) {

@@ -89,6 +89,18 @@ func (m Metadata) Description() string { return m.value("Description") }
 // core-metadata (PEP 714).
 func (m Metadata) Digest() Digest { return m.digest }
 
+// bytesBeside is how long all values are together but those of one field.
+func (m Metadata) bytesBeside(name string) (n int) {
+	for _, f := range m.fields {
+		for _, value := range f.Values {
+			if f.Name != name {
+				n += len(value)
+			}
+		}
+	}
+	return n
+}
+
 // IsZero tells whether m was never read.
 func (m Metadata) IsZero() bool { return m.fields == nil }
 

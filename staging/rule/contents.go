@@ -136,5 +136,6 @@ var contentsStories = map[ID]string{
 	SBOMUnread: "A bundled list of components (PEP 770) that is neither CycloneDX nor SPDX, or not whole, tells scanners " +
 		"nothing, though it looks as if it did.",
 	LongText: "A description of more than 1 MiB is no description. It slows down whoever reads the metadata, and can " +
-		"hold what nobody scrolls down to.",
+		"hold what nobody scrolls down to. Fields of more than 2 MiB are not held against the index's rules, so that the " +
+		"index may refuse them.",
 }
