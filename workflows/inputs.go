@@ -99,7 +99,7 @@ func readWorkflow(name string, raw []byte) (takes, uses []string, err error) {
 		Env  yaml.Node `yaml:"env"`
 		Jobs yaml.Node `yaml:"jobs"`
 	}
-	if err := CheckLines(raw); err != nil {
+	if err := CheckReading(raw); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := yaml.Unmarshal(raw, &file); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -162,6 +163,7 @@ func parseWorkflow(at string, raw []byte) *file {
 	for _, ast := range jobs {
 		f.jobs = append(f.jobs, newJob(f, ast))
 	}
+	f.checkUses()
 	shallow := *w
 	shallow.Jobs = nil
 	f.texts, f.env = textsOf(f, &shallow), textsOf(f, w.Env)
@@ -180,15 +182,19 @@ func (f *file) survive() {
 }
 
 // bounded tells whether the file may be parsed: it is not too large, also with
-// its aliases written out, and has lines that nobody counts in another way. Few files have aliases, and only those are looked at.
+// its aliases written out, and has lines that nobody counts in another way. Few files
+// have aliases, and only those are looked at. What somebody may read in another way is
+// a gap, and the rest is judged: what is broken there is broken.
 func (f *file) bounded(raw []byte) bool {
 	if len(raw) > maxFile {
 		f.gaps = append(f.gaps, Gap{File: f.path, What: fmt.Sprintf("want at most %d bytes, got %d", maxFile, len(raw))})
 		return false
 	}
-	if err := workflows.CheckLines(raw); err != nil {
+	if err := workflows.CheckReading(raw); err != nil {
 		f.gaps = append(f.gaps, Gap{File: f.path, What: "not understood: " + err.Error()})
-		return false
+		if workflows.CheckLines(raw) != nil {
+			return false
+		}
 	}
 	if !bytes.ContainsRune(raw, '&') || !bytes.ContainsRune(raw, '*') {
 		return true
@@ -291,33 +297,70 @@ func parseAction(at string, raw []byte) *file {
 	}
 	j := &job{file: f}
 	for _, s := range a.Runs.Steps {
-		ast := s.step()
+		ast, err := s.step()
+		if err != nil {
+			f.gaps = append(f.gaps, Gap{File: at, Line: lineOf(s.Uses.String), What: "not understood: " + err.Error()})
+		}
 		j.steps = append(j.steps, &step{Step: ast, job: j})
 		j.texts = append(j.texts, textsOf(f, ast)...)
 	}
 	f.runs = strings.ToLower(a.Runs.Using)
-	if image := a.Runs.Image.String; image != nil && strings.HasPrefix(image.Value, "docker://") {
+	if f.runs == "composite" && len(j.steps) == 0 {
+		f.gaps = append(f.gaps, Gap{File: at, What: "not understood: a composite action without steps"})
+	}
+	if image := a.Runs.Image.String; image != nil && len(image.Value) > 9 && strings.EqualFold(image.Value[:9], "docker://") {
+		image.Value = "docker://" + image.Value[9:]
 		j.steps = append(j.steps, &step{job: j, Step: &actionlint.Step{Exec: &actionlint.ExecAction{Uses: image}}})
 		f.runs = "a container image"
 	}
 	f.jobs = []*job{j}
+	f.checkUses()
 	return f
 }
 
-// step is the step as workflows have it.
-func (s actionStep) step() *actionlint.Step {
+// plainUses is how an action is named: OWNER/NAME[/PATH]@REF, or ./PATH, or $/PATH, or
+// an image. GitHub takes it apart at each slash, forward or backward, and leaves out
+// what is empty, so that an action could have as many names as somebody wants.
+var plainUses = regexp.MustCompile(`^(docker://.+|[.$](/[^/\\]*)+|[A-Za-z0-9._-]+/[A-Za-z0-9._-]+(/[^/\\@:]+)*@[^@]+)$`)
+
+// checkUses notes each action that is named in another way.
+func (f *file) checkUses() {
+	for _, s := range f.steps() {
+		uses := s.uses()
+		name, _, _ := strings.Cut(uses, "@")
+		dots := func(part string) bool { return part == "." || part == ".." }
+		named := strings.Trim(name, ".") != "" && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "docker://")
+		if uses != "" && (!plainUses.MatchString(uses) || named && slices.ContainsFunc(strings.Split(name, "/"), dots)) {
+			f.gaps = append(f.gaps, Gap{File: f.path, Line: s.line(), What: fmt.Sprintf("not understood: want OWNER/NAME[/PATH]@REF, got %.100q", uses)})
+		}
+	}
+}
+
+// step is the step as workflows have it. An error is that it is none, or gives two
+// things the same name, for the case of a name does not count.
+func (s actionStep) step() (*actionlint.Step, error) {
 	ast := &actionlint.Step{ID: s.ID.String, If: s.If.String, Env: &actionlint.Env{Vars: map[string]*actionlint.EnvVar{}}}
 	for name, v := range s.Env {
 		ast.Env.Vars[strings.ToLower(name)] = &actionlint.EnvVar{Name: &actionlint.String{Value: name}, Value: v.String}
 	}
+	var odd error
+	if len(ast.Env.Vars) != len(s.Env) {
+		odd = errors.New("two variables of a step have the same name")
+	}
+	if (s.Uses.String == nil) == (s.Run.String == nil) {
+		odd = errors.New("want steps that run a script, or use an action")
+	}
 	if s.Uses.String == nil {
 		ast.Exec = &actionlint.ExecRun{Run: s.Run.String}
-		return ast
+		return ast, odd
 	}
 	inputs := map[string]*actionlint.Input{}
 	for name, v := range s.With {
 		inputs[strings.ToLower(name)] = &actionlint.Input{Name: &actionlint.String{Value: name}, Value: v.String}
 	}
+	if len(inputs) != len(s.With) {
+		odd = errors.New("two inputs of a step have the same name")
+	}
 	ast.Exec = &actionlint.ExecAction{Uses: s.Uses.String, Inputs: inputs}
-	return ast
+	return ast, odd
 }

@@ -89,7 +89,7 @@ func (r Release) files(ctx context.Context, tree Tree) (all []string, err error)
 	names, err := tree.List(ctx, workflowDir)
 	slices.Sort(names)
 	for _, name := range names {
-		if ext := path.Ext(name); ext == ".yml" || ext == ".yaml" {
+		if ext := strings.ToLower(path.Ext(name)); ext == ".yml" || ext == ".yaml" {
 			all = append(all, workflowDir+"/"+name)
 		}
 	}

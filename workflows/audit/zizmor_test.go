@@ -225,8 +225,11 @@ func explain(t *testing.T, left []difference, got difference) []difference {
 	return slices.Delete(slices.Clone(left), i, i+1)
 }
 
-// newer are files that actionlint's next version takes for in order.
-var newer = map[string]string{"container_syntax.yaml": "the entrypoint and command of a service"}
+// stranger are files that actionlint takes for in order, and we do not.
+var stranger = map[string]string{
+	"container_syntax.yaml":                "the entrypoint and command of a service, which its next version knows",
+	"issue-312_expression_in_env_var.yaml": "an expression is a key: what it comes out as decides what is set",
+}
 
 // Whatever actionlint refuses, we neither crash over nor find in order.
 func TestActionlintsFiles(t *testing.T) {
@@ -248,7 +251,7 @@ func TestActionlintsFiles(t *testing.T) {
 					t.Errorf("%s is not understood, and %s holds", path, a.Rule.ID)
 				}
 			}
-			if kind == "ok" && understood == (newer[filepath.Base(path)] != "") {
+			if kind == "ok" && understood == (stranger[filepath.Base(path)] != "") {
 				t.Errorf("%s: understood %t: %v", path, understood, facts.Files.all[0].gaps)
 			}
 		}

@@ -186,7 +186,7 @@ func Read(path string, raw []byte) (*Workflow, error) {
 	if len(raw) > maxWorkflow || len(raw) == 0 {
 		return nil, w.refuse(fmt.Sprintf("1 to %d bytes", maxWorkflow), "a file of another size", "name the workflow that builds with --into")
 	}
-	if err := workflows.CheckLines(raw); err != nil {
+	if err := workflows.CheckReading(raw); err != nil {
 		return nil, w.refuse("a workflow as GitHub reads it", err.Error(), "correct the file")
 	}
 	if bytes.Contains(raw, []byte("\r\n")) {
