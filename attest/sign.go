@@ -86,7 +86,11 @@ func (s *Signer) Sign(ctx context.Context, name string, statement []byte) (Bundl
 	if err != nil {
 		return Bundle{}, err
 	}
-	pb, err := sign.Bundle(&sign.DSSEData{Data: statement, PayloadType: inTotoPayload}, key, s.options(ctx, token))
+	options, err := s.options(ctx, token)
+	if err != nil {
+		return Bundle{}, err
+	}
+	pb, err := sign.Bundle(&sign.DSSEData{Data: statement, PayloadType: inTotoPayload}, key, options)
 	if err != nil {
 		return Bundle{}, fmt.Errorf("%s: sign: %w", name, err)
 	}
@@ -121,20 +125,24 @@ func (s *Signer) Log(ctx context.Context) (address string, err error) {
 	return s.services.Rekor, nil
 }
 
-func (s *Signer) options(ctx context.Context, token string) sign.BundleOptions {
+func (s *Signer) options(ctx context.Context, token string) (sign.BundleOptions, error) {
 	transport := bounded{http.DefaultTransport}
+	log, err := newRekor(s.services.Rekor)
+	if err != nil {
+		return sign.BundleOptions{}, err
+	}
 	options := sign.BundleOptions{
 		Context:                    ctx,
 		CertificateProvider:        sign.NewFulcio(&sign.FulcioOptions{BaseURL: s.services.Fulcio, Timeout: signTimeout, Retries: signRetries, Transport: transport}),
 		CertificateProviderOptions: &sign.CertificateProviderOptions{IDToken: token},
-		TransparencyLogs:           []sign.Transparency{sign.NewRekor(&sign.RekorOptions{BaseURL: s.services.Rekor, Timeout: signTimeout, Retries: signRetries})},
+		TransparencyLogs:           []sign.Transparency{sign.NewRekor(&sign.RekorOptions{Client: log, Timeout: signTimeout})},
 		TrustedRoot:                s.root.material,
 	}
 	if s.services.TSA != "" {
 		options.TimestampAuthorities = []*sign.TimestampAuthority{sign.NewTimestampAuthority(
 			&sign.TimestampAuthorityOptions{URL: s.services.TSA, Timeout: signTimeout, Retries: signRetries, Transport: transport})}
 	}
-	return options
+	return options, nil
 }
 
 // bounded cuts answers off, since the signing library reads them whole.

@@ -3,8 +3,11 @@ package attest_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +25,7 @@ type job struct {
 	services attest.Services
 	token    attest.Token
 	url      string // of the Sigstore
+	issuer   string
 }
 
 func newJob(t testing.TB, environment string) job {
@@ -48,6 +52,7 @@ func newJob(t testing.TB, environment string) job {
 		services: attest.Services{Fulcio: sigstore.URL, Rekor: sigstore.URL, TSA: sigstore.URL + "/api/v1/timestamp"},
 		token:    workflows.IDToken(http.DefaultClient, url, token),
 		url:      sigstore.URL,
+		issuer:   issuer,
 	}
 }
 
@@ -170,4 +175,90 @@ func TestFetchRootByTUF(t *testing.T) {
 	if _, raw := attest.PublicGoodTUF(); !bytes.Contains(raw, []byte(`"root"`)) {
 		t.Error("the public-good instance's TUF root is missing")
 	}
+}
+
+// Whatever a service of the instance answers, there is a bundle that verifies or an
+// error: each member of each answer is taken away, and is something else, in turn.
+func TestSignerSurvivesEveryAnswer(t *testing.T) {
+	j := newJob(t, "pypi")
+	front := &front{next: j.sigstore.Handler(j.issuer)}
+	server := httptest.NewServer(front)
+	defer server.Close()
+	signer, err := attest.NewSigner(attest.Services{Fulcio: server.URL, Rekor: server.URL}, rootOf(t, j.sigstore), j.token)
+	check(t, err)
+	statement := sigstoretest.Publish(wheel, dist.Sum(nil).Hex())
+	_, err = signer.Sign(t.Context(), "publish", statement)
+	check(t, err)
+	for _, path := range front.paths {
+		front.at, front.n, front.done = path, 0, false
+		for ; !front.done; front.n++ {
+			b, err := signer.Sign(t.Context(), "publish", statement)
+			if err == nil && b.Digest().IsZero() {
+				t.Errorf("%s: neither a bundle nor an error", front.what)
+			}
+		}
+		if front.n < 20 {
+			t.Errorf("%s: %d answers: nothing was tried", path, front.n)
+		}
+	}
+}
+
+// front stands before a service, and spoils the n-th member of its answers to one path.
+type front struct {
+	next  http.Handler
+	paths []string // that were asked for
+	at    string
+	n     int
+	done  bool // there is no such member
+	what  string
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	said := httptest.NewRecorder()
+	f.next.ServeHTTP(said, r)
+	body := said.Body.Bytes()
+	switch {
+	case f.at == "":
+		f.paths = append(f.paths, r.URL.Path)
+	case f.at == r.URL.Path:
+		var value any
+		if json.Unmarshal(body, &value) == nil {
+			n := f.n
+			value, n = spoil(value, n)
+			f.done = n >= 0
+			body, _ = json.Marshal(value)
+			f.what = string(body)
+		} else {
+			body, f.done = body[:min(f.n, len(body))], f.n > 40
+		}
+	}
+	maps.Copy(w.Header(), said.Header())
+	w.Header().Del("Content-Length")
+	w.WriteHeader(said.Code)
+	_, _ = w.Write(body)
+}
+
+// spoil puts something else in the place of the n-th value, counted from 0, and
+// returns less than 0 then, or what is left of n.
+func spoil(value any, n int) (any, int) {
+	others := []any{nil, "", "!", "bnVsbA==", "e30=", 1.5, -1, []any{}, []any{nil}, map[string]any{}, map[string]any{"a": nil}}
+	if n < len(others) {
+		return others[n], -1
+	}
+	n -= len(others)
+	switch value := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if value[key], n = spoil(value[key], n); n < 0 {
+				break
+			}
+		}
+	case []any:
+		for i := range value {
+			if value[i], n = spoil(value[i], n); n < 0 {
+				break
+			}
+		}
+	}
+	return value, n
 }

@@ -1,7 +1,9 @@
 package publish
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -216,12 +218,9 @@ func (p Publisher) read(ctx context.Context, idToken, audience string) (Claims, 
 	if err != nil {
 		return Claims{}, err
 	}
-	var said struct {
-		Claims
-		NotBefore float64 `json:"nbf"`
-	}
-	if err := token.Claims(&said); err != nil {
-		return Claims{}, refuseToken("claims that are strings", err.Error())
+	claims, notBefore, err := readClaims(token)
+	if err != nil {
+		return Claims{}, refuseToken("claims that are strings, each once", err.Error())
 	}
 	now := time.Now()
 	switch {
@@ -229,11 +228,32 @@ func (p Publisher) read(ctx context.Context, idToken, audience string) (Claims, 
 		return Claims{}, refuseToken("the audience "+audience+" alone", strings.Join(token.Audience, ", "))
 	case token.IssuedAt.IsZero() || token.IssuedAt.Unix() <= 0:
 		return Claims{}, refuseToken("a time of issue", "nothing")
-	case token.IssuedAt.After(now.Add(leeway)) || int64(said.NotBefore) > now.Add(leeway).Unix():
+	case token.IssuedAt.After(now.Add(leeway)) || int64(notBefore) > now.Add(leeway).Unix():
 		return Claims{}, refuseToken("a token that is valid now, at "+stamp(now),
 			"one issued at "+stamp(token.IssuedAt))
 	}
-	return said.Claims, nil
+	return claims, nil
+}
+
+// readClaims reads the claims by their own names, each of which comes once: of two,
+// or of names that differ in case alone, the index could take another than we do.
+func readClaims(token *oidc.IDToken) (c Claims, notBefore float64, err error) {
+	var raw, judged json.RawMessage // by the verifier
+	if err := token.Claims(&raw); err != nil {
+		return Claims{}, 0, err
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	err = object(d, map[string]any{
+		"iss": &judged, "aud": &judged, "exp": &judged, "iat": &judged, "nbf": &notBefore,
+		"repository": &c.Repository, "repository_id": &c.RepositoryID, "repository_owner_id": &c.RepositoryOwnerID,
+		"ref": &c.Ref, "sha": &c.SHA, "workflow_ref": &c.WorkflowRef, "job_workflow_ref": &c.JobWorkflowRef,
+		"environment": &c.Environment, "runner_environment": &c.RunnerEnvironment, "event_name": &c.EventName,
+		"run_id": &c.RunID, "run_attempt": &c.RunAttempt, "actor": &c.Actor, "actor_id": &c.ActorID,
+	})
+	if err != nil {
+		return Claims{}, 0, err
+	}
+	return c, notBefore, nil
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

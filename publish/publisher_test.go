@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -175,6 +176,16 @@ func (i issuer) token(t *testing.T, change map[string]any) string {
 	return oidctest.SignIDToken(i.key, "1", oidc.RS256, string(raw))
 }
 
+// doubled is a token that says one thing more, first.
+func (i issuer) doubled(t *testing.T, claim string) string {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(i.token(t, nil), ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return oidctest.SignIDToken(i.key, "1", oidc.RS256, "{"+claim+","+string(raw[1:]))
+}
+
 func unchanged(h http.Handler) http.Handler { return h }
 
 func TestIDTokens(t *testing.T) {
@@ -209,6 +220,8 @@ func TestIDTokens(t *testing.T) {
 		{"that was never issued", i.token(t, map[string]any{"iat": nil}), false},
 		{"that begins in a while", i.token(t, map[string]any{"nbf": now + 120}), false},
 		{"whose ref is a number", i.token(t, map[string]any{"ref": 1}), false},
+		{"whose ref is another for who reads the last", i.doubled(t, `"ref":"refs/tags/v2"`), false},
+		{"with a second audience", i.doubled(t, `"aud":"pypi"`), false},
 		{"signed by a stranger's key", issuer{i.url, foreign}.token(t, nil), false},
 		{"without its signature", part[0] + "." + part[1] + ".", false},
 		{"with another's claims", part[0] + "." + strings.Split(i.token(t, map[string]any{"ref": "refs/tags/v2"}), ".")[1] + "." + part[2], false},
@@ -231,6 +244,13 @@ func TestIDTokens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A claim has one name: another reader does not find the ref under REF.
+func TestClaimsAreReadByTheirNames(t *testing.T) {
+	i := newIssuer(t, unchanged)
+	_, err := i.publisher().Verify(context.Background(), i.token(t, map[string]any{"ref": nil, "REF": job().Ref}), audience)
+	refused(t, err, rule.PublisherClaims, rule.PublisherClaims) // ref, and what it is in workflow_ref
 }
 
 // An issuer that cannot be asked says neither yes nor no.

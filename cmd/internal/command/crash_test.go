@@ -66,7 +66,7 @@ func TestCrash(t *testing.T) {
 		c.release(fmt.Sprintf("1.%d", i+1))
 		sent := c.killedAt(m)
 		sent += c.resume()
-		c.same(m.String(), want)
+		c.same("killed "+m.String(), want)
 		if sent != effects["/legacy/"] {
 			t.Errorf("%s: the index was given %d files of %d", m, sent, effects["/legacy/"])
 		}
@@ -74,7 +74,7 @@ func TestCrash(t *testing.T) {
 	c.release("2.0")
 	c.killedAtTheLock(effects)
 	c.resume()
-	c.same("while the receipt waits for the store", want)
+	c.same("killed while the receipt waits for the store", want)
 	t.Logf("killed %d times, before and after each of %v", len(moments)+1, effects)
 }
 
@@ -298,6 +298,6 @@ func (c *crash) state() map[string]string {
 func (c *crash) same(when string, want map[string]string) {
 	c.t.Helper()
 	if diff := cmp.Diff(want, c.state()); diff != "" {
-		c.t.Errorf("killed %s, the end is another (-want +got):\n%s", when, diff)
+		c.t.Errorf("%s: the end is another (-want +got):\n%s", when, diff)
 	}
 }

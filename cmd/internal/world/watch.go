@@ -20,24 +20,41 @@ func (w *World) Watch(see Watcher) {
 	w.watch.Store(&see)
 }
 
+// Answer lets somebody change the bodies of answers from now on; nil ends that. What
+// it returns nil for is sent as it is.
+func (w *World) Answer(change func(r *http.Request, body []byte) []byte) {
+	if change == nil {
+		w.answer.Store(nil)
+		return
+	}
+	w.answer.Store(&change)
+}
+
 func (w *World) watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		see := w.watch.Load()
-		if see == nil {
+		see, change := w.watch.Load(), w.answer.Load()
+		if see == nil && change == nil {
 			next.ServeHTTP(rw, r)
 			return
 		}
-		if !(*see)(r, false) {
+		if see != nil && !(*see)(r, false) {
 			panic(http.ErrAbortHandler)
 		}
 		a := &held{status: http.StatusOK, header: http.Header{}}
 		next.ServeHTTP(a, r)
-		if !(*see)(r, true) {
+		if see != nil && !(*see)(r, true) {
 			panic(http.ErrAbortHandler)
+		}
+		body := a.body.Bytes()
+		if change != nil {
+			if other := (*change)(r, body); other != nil {
+				body = other
+				a.header.Del("Content-Length")
+			}
 		}
 		maps.Copy(rw.Header(), a.header)
 		rw.WriteHeader(a.status)
-		rw.Write(a.body.Bytes())
+		rw.Write(body)
 	})
 }
 

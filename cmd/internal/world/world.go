@@ -63,6 +63,7 @@ type World struct {
 	servers    []*http.Server
 	at         addresses
 	watch      atomic.Pointer[Watcher]
+	answer     atomic.Pointer[func(*http.Request, []byte) []byte]
 }
 
 // addresses are the base URLs, without a slash at the end.
