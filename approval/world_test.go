@@ -109,7 +109,7 @@ func (w *world) stage(t testing.TB) {
 	raw := wheel(t)
 	f, err := w.store.Blobs().Put(ctx, bytes.NewReader(raw), "widget-1.0-py3-none-any.whl", dist.MaxSize)
 	check(t, err)
-	info, err := dist.Examine(bytes.NewReader(raw), f)
+	info, err := dist.Inspect(bytes.NewReader(raw), f)
 	check(t, err)
 	claims := sigstoretest.GitHubClaims("acme/widget", ".github/workflows/release.yml", "refs/tags/v1.0")
 	signed, err := sigstore.Sign(claims, sigstoretest.Provenance(claims,
@@ -119,7 +119,9 @@ func (w *world) stage(t testing.TB) {
 	check(t, err)
 	verdict, err := w.verifier.Verify(ctx, w.staging.Build, []attest.Candidate{{File: f, Info: info, Bundles: bundles}})
 	check(t, err)
-	w.staged, err = staging.Stage(ctx, w.store, w.staging, verdict)
+	release, err := staging.Stage(ctx, w.store, w.staging, verdict)
+	check(t, err)
+	w.staged, err = staging.Open(ctx, w.store, release.Digest, w.staging, w.verifier)
 	check(t, err)
 }
 

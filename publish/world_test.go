@@ -185,7 +185,7 @@ func (w *world) built(name string, raw []byte) attest.Candidate {
 	claims := sigstoretest.GitHubClaims("acme/widget", ".github/workflows/build.yml", "refs/tags/v1.0")
 	f, err := w.store.Blobs().Put(context.Background(), bytes.NewReader(raw), name, dist.MaxSize)
 	w.must(err)
-	info, err := dist.Examine(bytes.NewReader(raw), f)
+	info, err := dist.Inspect(bytes.NewReader(raw), f)
 	w.must(err)
 	signed, err := w.sigstore.Sign(claims, sigstoretest.Provenance(claims,
 		sigstoretest.Subject{Name: name, SHA256: f.Digest().Hex()}))
@@ -210,11 +210,14 @@ func (w *world) stageFiles(files staging.FileSet, candidates ...attest.Candidate
 	people := "alice@example.org namespaces=\"distgate\" " + string(ssh.MarshalAuthorizedKey(key.PublicKey()))
 	expected, err := staging.Expect(files)
 	w.must(err)
-	staged, err := staging.Stage(ctx, w.store, staging.Policy{
+	must := staging.Policy{
 		Project: "widget", Index: "local", Environment: "release", Build: build, Expected: expected,
 		Files: []staging.PolicyFile{{Name: "distgate.toml", Raw: []byte("project = \"widget\"\n")},
 			{Name: "allowed_signers", Raw: []byte(people)}},
-	}, verdict)
+	}
+	release, err := staging.Stage(ctx, w.store, must, verdict)
+	w.must(err)
+	staged, err := staging.Open(ctx, w.store, release.Digest, must, w.verifier)
 	w.must(err)
 	w.bare, err = os.ReadFile(filepath.Join(w.dir, "index.json"))
 	w.must(err)

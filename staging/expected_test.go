@@ -344,7 +344,7 @@ func TestWhatIsStagedIsStillExpectedWhenItIsOpened(t *testing.T) {
 	var err error
 	w.policy.Expected, err = Expect(FileSet{Sdist: true, Also: []string{"py3-none-any", "cp313-musllinux_x86_64", "cp313-win_amd64"}})
 	check(t, err)
-	_, err = w.open(t, s, staged.Digest())
+	_, err = w.open(t, s, staged.Digest)
 	refusedBy(t, err, "cp313-win_amd64", rule.ExpectedMissing, "want a wheel *-cp313-cp313-win_amd64.whl", "got nothing")
 	_, err = Stage(t.Context(), s, w.policy, w.verdict(t, w.candidates(t, s, release(t)...)...))
 	refusedBy(t, err, "cp313-win_amd64", rule.ExpectedMissing)

@@ -4,21 +4,58 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distgate/distgate/attest"
+	"github.com/distgate/distgate/staging/blob"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
 
+// Staged is the proof that, in this process, every file of a release was hashed,
+// verified and read to its end, and that together they have this release digest.
+// Only [Open] makes one.
+type Staged struct {
+	release  dist.Digest
+	manifest Manifest
+	files    []attest.Verified
+	blobs    *blob.Store
+}
+
+// IsZero tells whether s proves nothing.
+func (s Staged) IsZero() bool { return s.release.IsZero() }
+
+// Digest is the release digest: what is approved.
+func (s Staged) Digest() dist.Digest { return s.release }
+
+// Manifest is what the release digest stands for.
+func (s Staged) Manifest() Manifest { return s.manifest.clone() }
+
+// Files are the distributions with what was proven of each, by name.
+func (s Staged) Files() []attest.Verified { return slices.Clone(s.files) }
+
+// Reader opens a distribution of the release by its name. The bytes are hashed
+// once more on their way, and the last of them are withheld if they are not
+// those that were staged.
+func (s Staged) Reader(name string) (io.ReadCloser, error) {
+	for _, f := range s.files {
+		if f.File().Name() == name {
+			return s.blobs.Reader(f.File().Digest(), f.File().Size(), name)
+		}
+	}
+	return nil, fmt.Errorf("%s is not in release %s", name, s.release)
+}
+
 // Open proves a release again from the store, the policy of today and the
-// verifier's roots: it hashes every blob, opens every file, verifies every
-// bundle, asks again for the source, makes manifest and artifact anew from that,
-// and demands the release digest that was asked for. A policy that changed since the release was staged
-// is refused.
+// verifier's roots: it hashes every blob, reads every file to its end
+// ([dist.Examine]), verifies every bundle, asks again for the source, makes
+// manifest and artifact anew from that, and demands the release digest that was
+// asked for. A policy that changed since the release was staged is refused.
 func Open(ctx context.Context, s *Store, release dist.Digest, p Policy, v *attest.Verifier) (Staged, error) {
 	if s == nil || release.IsZero() || v == nil {
 		return Staged{}, errors.New("staging: no store, release or verifier")
@@ -51,7 +88,7 @@ func Open(ctx context.Context, s *Store, release dist.Digest, p Policy, v *attes
 	if a.release != release {
 		return Staged{}, another(release, m, a)
 	}
-	return a.staged(s), nil
+	return Staged{release: a.release, manifest: a.manifest, files: a.files, blobs: s.blobs}, nil
 }
 
 // samePolicy refuses every file of the policy that changed, came or went.

@@ -26,7 +26,7 @@ func names(t *testing.T, s *Store, release dist.Digest) map[dist.Digest]string {
 func TestEveryBlobIsHashedAgain(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	blobs := names(t, s, staged.Digest())
+	blobs := names(t, s, staged.Digest)
 	if len(blobs) != 2+3+3+2 {
 		t.Fatalf("got %d blobs, want artifact, manifest, files, bundles and policy", len(blobs))
 	}
@@ -42,7 +42,7 @@ func TestEveryBlobIsHashedAgain(t *testing.T) {
 		for what, do := range damage {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				write(t, s.blobPath(d), do(bytes.Clone(whole)))
-				opened, err := w.open(t, s, staged.Digest())
+				opened, err := w.open(t, s, staged.Digest)
 				refusedBy(t, err, name, rule.StoredBytes)
 				if !opened.IsZero() {
 					t.Error("opened")
@@ -51,23 +51,23 @@ func TestEveryBlobIsHashedAgain(t *testing.T) {
 		}
 		t.Run(name+"/missing", func(t *testing.T) {
 			check(t, os.Remove(s.blobPath(d)))
-			_, err := w.open(t, s, staged.Digest())
+			_, err := w.open(t, s, staged.Digest)
 			refusedBy(t, err, name, rule.StoredBytes, "got nothing")
 		})
 		write(t, s.blobPath(d), whole)
 	}
-	_, err := w.open(t, s, staged.Digest())
+	_, err := w.open(t, s, staged.Digest)
 	check(t, err)
 }
 
 func TestAllThatIsDamagedIsSaidAtOnce(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	for _, f := range staged.Manifest().Files {
+	for _, f := range staged.Manifest.Files {
 		check(t, os.Remove(s.blobPath(f.Digest)))
 	}
-	_, err := w.open(t, s, staged.Digest())
-	for _, f := range staged.Manifest().Files {
+	_, err := w.open(t, s, staged.Digest)
+	for _, f := range staged.Manifest.Files {
 		refusedBy(t, err, f.Name, rule.StoredBytes)
 	}
 }
@@ -75,12 +75,14 @@ func TestAllThatIsDamagedIsSaidAtOnce(t *testing.T) {
 func TestAFileChangedAfterOpening(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	f := staged.Manifest().Files[0]
+	f := staged.Manifest.Files[0]
+	opened, err := w.open(t, s, staged.Digest)
+	check(t, err)
 	raw, err := os.ReadFile(s.blobPath(f.Digest))
 	check(t, err)
 	raw[7] ^= 1
 	write(t, s.blobPath(f.Digest), raw)
-	r, err := staged.Reader(f.Name)
+	r, err := opened.Reader(f.Name)
 	check(t, err)
 	defer r.Close()
 	_, err = new(bytes.Buffer).ReadFrom(r)
@@ -94,7 +96,7 @@ func TestStagingAgainHealsTheStore(t *testing.T) {
 	v := w.verdict(t, list...)
 	staged, err := Stage(t.Context(), s, w.policy, v)
 	check(t, err)
-	for d := range names(t, s, staged.Digest()) {
+	for d := range names(t, s, staged.Digest) {
 		write(t, s.blobPath(d), []byte("lost in a power cut"))
 	}
 	for _, b := range release(t) {
@@ -102,8 +104,8 @@ func TestStagingAgainHealsTheStore(t *testing.T) {
 	}
 	again, err := Stage(t.Context(), s, w.policy, v)
 	check(t, err)
-	opened, err := w.open(t, s, staged.Digest())
-	if err != nil || again.Digest() != staged.Digest() || opened.Digest() != staged.Digest() {
+	opened, err := w.open(t, s, staged.Digest)
+	if err != nil || again.Digest != staged.Digest || opened.Digest() != staged.Digest {
 		t.Errorf("got %v", err)
 	}
 }
@@ -125,8 +127,8 @@ func TestAPolicyThatChanged(t *testing.T) {
 		{"a file less", files(toml), "keys/allowed_signers", rule.PolicySame, []string{"got nothing"}},
 		{"another name", files(toml, PolicyFile{"signers", signers.Raw}), "keys/allowed_signers", rule.PolicySame, nil},
 		{"the same files read otherwise", func(p *Policy) { p.Index = "https://test.pypi.org/legacy/" },
-			staged.Digest().String(), rule.ReleaseSame, []string{"upload.pypi.org", "test.pypi.org"}},
-		{"another environment", func(p *Policy) { p.Environment = "other" }, staged.Digest().String(), rule.ReleaseSame, nil},
+			staged.Digest.String(), rule.ReleaseSame, []string{"upload.pypi.org", "test.pypi.org"}},
+		{"another environment", func(p *Policy) { p.Environment = "other" }, staged.Digest.String(), rule.ReleaseSame, nil},
 		{"a line that leaves a file out", func(p *Policy) { p.LeaveOut = []LeaveOut{{"*.tar.gz", "why"}} },
 			"widget-1.0.tar.gz", rule.StageLeftOut, nil},
 		{"a ref that is no longer admitted", func(p *Policy) { p.Build.Ref = attest.Exactly("refs/heads/main") },
@@ -135,7 +137,7 @@ func TestAPolicyThatChanged(t *testing.T) {
 		t.Run(test.what, func(t *testing.T) {
 			p := w.policy
 			test.change(&p)
-			opened, err := Open(t.Context(), s, staged.Digest(), p, w.verifier)
+			opened, err := Open(t.Context(), s, staged.Digest, p, w.verifier)
 			refusedBy(t, err, test.file, test.id, test.words...)
 			if !opened.IsZero() {
 				t.Error("opened")
@@ -151,7 +153,7 @@ func TestAnotherRootDoesNotOpen(t *testing.T) {
 	check(t, err)
 	v, err := attest.NewVerifier(rootOf(t, other))
 	check(t, err)
-	if opened, err := Open(t.Context(), s, staged.Digest(), w.policy, v); err == nil || !opened.IsZero() {
+	if opened, err := Open(t.Context(), s, staged.Digest, w.policy, v); err == nil || !opened.IsZero() {
 		t.Errorf("got %v, %v", opened, err)
 	}
 }
@@ -185,9 +187,9 @@ func TestAForgedReleaseDoesNotOpen(t *testing.T) {
 		{"less left out", func(m *Manifest) { m.LeftOut = []LeaveOut{{"a", "b"}} }, "", rule.ReleaseSame},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			m := staged.Manifest()
+			m := staged.Manifest.clone()
 			test.forge(&m)
-			opened, err := w.open(t, s, forge(t, s, staged.Digest(), m))
+			opened, err := w.open(t, s, forge(t, s, staged.Digest, m))
 			refusedBy(t, err, test.file, test.id)
 			if !opened.IsZero() {
 				t.Error("opened")
@@ -196,7 +198,7 @@ func TestAForgedReleaseDoesNotOpen(t *testing.T) {
 	}
 }
 
-func m0(s Staged, i int) File { return s.Manifest().Files[i] }
+func m0(r Release, i int) File { return r.Manifest.Files[i] }
 
 // forge writes an artifact like the given release with another manifest.
 func forge(t *testing.T, s *Store, release dist.Digest, m Manifest) dist.Digest {
@@ -215,9 +217,9 @@ func forge(t *testing.T, s *Store, release dist.Digest, m Manifest) dist.Digest 
 func TestWhatIsNoReleaseDoesNotOpen(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	img, m, err := s.manifest(t.Context(), staged.Digest())
+	img, m, err := s.manifest(t.Context(), staged.Digest)
 	check(t, err)
-	raw, err := os.ReadFile(s.blobPath(staged.Digest()))
+	raw, err := os.ReadFile(s.blobPath(staged.Digest))
 	check(t, err)
 	file := m.Files[0].Digest
 	for what, artifact := range map[string][]byte{
@@ -251,21 +253,21 @@ func TestWhatIsNoReleaseDoesNotOpen(t *testing.T) {
 func TestMetadataIsOfTheBytesThatWereHashed(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	for _, f := range staged.Manifest().Files {
+	for _, f := range staged.Manifest.Files {
 		if f.Metadata.IsZero() {
 			t.Fatalf("%s: no digest of its metadata", f.Name)
 		}
 	}
-	other := staged.Manifest()
+	other := staged.Manifest.clone()
 	other.Files[0].Metadata = dist.Sum([]byte("other metadata"))
 	raw, err := other.Encode()
 	check(t, err)
-	same, err := staged.Manifest().Encode()
+	same, err := staged.Manifest.Encode()
 	check(t, err)
 	if bytes.Equal(raw, same) {
 		t.Error("other metadata make the same manifest")
 	}
-	again, err := w.open(t, s, staged.Digest())
+	again, err := w.open(t, s, staged.Digest)
 	check(t, err)
 	for i, f := range again.Files() {
 		if f.Info().Metadata.Digest() != again.Manifest().Files[i].Metadata {

@@ -19,7 +19,7 @@ func TestOriginIsPartOfTheRelease(t *testing.T) {
 	b := Artifact{Repository: "acme/widget", Run: 7, ID: 1, Name: "dist", Superseded: true}
 	r := Replacement{Name: "widget-1.0.tar.gz", Was: dist.Sum([]byte("w")), WasRun: 6, Is: dist.Sum([]byte("i")), IsRun: 7}
 	verdict := w.verdict(t, w.candidates(t, s, release(t)...)...)
-	var staged []Staged
+	var staged []Release
 	for _, from := range []Origin{{}, {Artifacts: []Artifact{a, b}, Replaced: []Replacement{r}}, {Artifacts: []Artifact{b, a}, Replaced: []Replacement{r}}} {
 		one, err := StageFrom(t.Context(), s, w.policy, verdict, from)
 		if err != nil {
@@ -27,10 +27,10 @@ func TestOriginIsPartOfTheRelease(t *testing.T) {
 		}
 		staged = append(staged, one)
 	}
-	if staged[0].Digest() == staged[1].Digest() || staged[1].Digest() != staged[2].Digest() {
-		t.Errorf("got %s, %s, %s", staged[0].Digest(), staged[1].Digest(), staged[2].Digest())
+	if staged[0].Digest == staged[1].Digest || staged[1].Digest != staged[2].Digest {
+		t.Errorf("got %s, %s, %s", staged[0].Digest, staged[1].Digest, staged[2].Digest)
 	}
-	again, err := Open(t.Context(), s, staged[1].Digest(), w.policy, w.verifier)
+	again, err := Open(t.Context(), s, staged[1].Digest, w.policy, w.verifier)
 	if err != nil {
 		t.Fatal(err)
 	}

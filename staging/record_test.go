@@ -28,7 +28,7 @@ func TestWhatIsAttachedIsFound(t *testing.T) { everywhere(t, testWhatIsAttachedI
 
 func testWhatIsAttachedIsFound(t *testing.T, w world) {
 	s, staged := w.staged(t)
-	ctx, release := t.Context(), staged.Digest()
+	ctx, release := t.Context(), staged.Digest
 	receipt := Record{Kind: "receipt", Statement: []byte(`{"files":[]}`), Bundle: []byte(`{"mediaType":"x"}`)}
 	for range 2 { // attaching again changes nothing
 		for _, r := range []Record{vote("alice"), receipt, vote("bob")} {
@@ -73,7 +73,7 @@ func testWhatIsNoRecordIsNotAttached(t *testing.T, w world) {
 		"a kind of the sea": {Kind: "mañana", Statement: sig, SSHSIG: sig},
 	} {
 		t.Run(what, func(t *testing.T) {
-			refusedBy(t, s.Attach(t.Context(), staged.Digest(), r), "record", rule.RecordEncoding)
+			refusedBy(t, s.Attach(t.Context(), staged.Digest, r), "record", rule.RecordEncoding)
 		})
 	}
 	refusedBy(t, s.Attach(t.Context(), dist.Sum(nil), vote("alice")), dist.Sum(nil).String(), rule.ReleaseKnown)
@@ -83,7 +83,7 @@ func testWhatIsNoRecordIsNotAttached(t *testing.T, w world) {
 	if _, _, err := s.Records(t.Context(), dist.Digest{}, "vote"); err == nil {
 		t.Error("listed the records of nothing")
 	}
-	if _, _, err := s.Records(t.Context(), staged.Digest(), ""); err == nil {
+	if _, _, err := s.Records(t.Context(), staged.Digest, ""); err == nil {
 		t.Error("listed records of no kind")
 	}
 }
@@ -118,7 +118,7 @@ func testAPlantedRecordDecidesAndHidesNothing(t *testing.T, w world) {
 			return append(encoded(s, release, vote("mallory"), func(*image) {}), ' ')
 		}, nil, rule.RecordEncoding},
 		{"one for another release", func(s *Store, release dist.Digest) []byte {
-			return encoded(s, release, vote("mallory"), func(m *image) { m.Subject.Digest = other.Digest() })
+			return encoded(s, release, vote("mallory"), func(m *image) { m.Subject.Digest = other.Digest })
 		}, nil, rule.RecordEncoding},
 		{"one without a subject", func(s *Store, release dist.Digest) []byte {
 			return encoded(s, release, vote("mallory"), func(m *image) { m.Subject = descriptor{} })
@@ -152,7 +152,7 @@ func testAPlantedRecordDecidesAndHidesNothing(t *testing.T, w world) {
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			s, staged := w.staged(t)
-			release, tag := staged.Digest(), ""
+			release, tag := staged.Digest, ""
 			if test.tag != nil {
 				tag = test.tag(release)
 			}
@@ -185,7 +185,7 @@ func TestAFloodOfRecordsIsRefused(t *testing.T) { everywhere(t, testAFloodOfReco
 
 func testAFloodOfRecordsIsRefused(t *testing.T, w world) {
 	s, staged := w.staged(t)
-	subject, err := s.release(t.Context(), staged.Digest())
+	subject, err := s.release(t.Context(), staged.Digest)
 	check(t, err)
 	records, blobs := map[string][]byte{}, [][]byte{[]byte("{}")}
 	for i := range maxRecords + 1 {
@@ -193,10 +193,10 @@ func testAFloodOfRecordsIsRefused(t *testing.T, w world) {
 		raw, err := r.image(subject).encode()
 		check(t, err)
 		blobs = append(blobs, r.Statement, r.SSHSIG)
-		records[recordTag(staged.Digest(), dist.Sum(raw))] = raw
+		records[recordTag(staged.Digest, dist.Sum(raw))] = raw
 	}
 	flood(t, s, records, blobs...)
-	got, _, err := s.Records(t.Context(), staged.Digest(), "vote")
+	got, _, err := s.Records(t.Context(), staged.Digest, "vote")
 	refusedBy(t, err, s.name, rule.RecordEncoding)
 	if got != nil {
 		t.Errorf("got %d records", len(got))
@@ -310,7 +310,7 @@ func testManyProcessesAttachAtOnce(t *testing.T, w world) {
 	const writers, each = 8, 12
 	var running sync.WaitGroup
 	for i := range writers {
-		c, out := start(t, "attach", s, staged.Digest(), fmt.Sprint("writer", i), each)
+		c, out := start(t, "attach", s, staged.Digest, fmt.Sprint("writer", i), each)
 		running.Go(func() {
 			for out.Scan() {
 			}
@@ -320,7 +320,7 @@ func testManyProcessesAttachAtOnce(t *testing.T, w world) {
 		})
 	}
 	running.Wait()
-	if got := len(found(t, s, staged.Digest())); got != writers*each {
+	if got := len(found(t, s, staged.Digest)); got != writers*each {
 		t.Errorf("got %d records, want %d", got, writers*each)
 	}
 }
@@ -335,7 +335,7 @@ func testAProcessIsKilledWhileItAttaches(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	const rounds = 10
 	var attached []string
-	survivor, out := start(t, "attach", s, staged.Digest(), "survivor", 60)
+	survivor, out := start(t, "attach", s, staged.Digest, "survivor", 60)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for out.Scan() {
@@ -344,7 +344,7 @@ func testAProcessIsKilledWhileItAttaches(t *testing.T, w world) {
 	})
 	var killed []string
 	for i := range rounds {
-		victim, out := start(t, "attach", s, staged.Digest(), fmt.Sprint("victim", i), 1000)
+		victim, out := start(t, "attach", s, staged.Digest, fmt.Sprint("victim", i), 1000)
 		for n := 0; n < 1+i%3 && out.Scan(); n++ {
 			killed = append(killed, out.Text())
 		}
@@ -359,7 +359,7 @@ func testAProcessIsKilledWhileItAttaches(t *testing.T, w world) {
 	}
 	reading.Wait()
 	check(t, survivor.Wait())
-	got := found(t, s, staged.Digest())
+	got := found(t, s, staged.Digest)
 	for _, who := range append(attached, killed...) {
 		if !got[who] {
 			t.Errorf("%s was attached and is lost", who)
@@ -368,24 +368,24 @@ func testAProcessIsKilledWhileItAttaches(t *testing.T, w world) {
 	if len(attached) != 60 || len(killed) < rounds {
 		t.Errorf("got %d and %d records: nothing was tried", len(attached), len(killed))
 	}
-	_, err := w.open(t, s, staged.Digest())
+	_, err := w.open(t, s, staged.Digest)
 	check(t, err)
 }
 
 func TestALockDiesWithItsProcess(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	check(t, s.Attach(t.Context(), staged.Digest(), vote("alice")))
-	c, out := start(t, "die", s, staged.Digest(), "mallory", 0)
+	check(t, s.Attach(t.Context(), staged.Digest, vote("alice")))
+	c, out := start(t, "die", s, staged.Digest, "mallory", 0)
 	if !out.Scan() {
 		t.Fatal("it did not come to the lock")
 	}
-	check(t, s.Attach(t.Context(), staged.Digest(), vote("bob")))
+	check(t, s.Attach(t.Context(), staged.Digest, vote("bob")))
 	var exit *exec.ExitError
 	if err := c.Wait(); !errors.As(err, &exit) || exit.Exited() {
 		t.Fatalf("it was to be killed: %v", err)
 	}
-	if diff := cmp.Diff(map[string]bool{"alice": true, "bob": true}, found(t, s, staged.Digest())); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"alice": true, "bob": true}, found(t, s, staged.Digest)); diff != "" {
 		t.Error(diff)
 	}
 }

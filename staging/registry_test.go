@@ -83,13 +83,13 @@ func TestTheReleaseDigestIsTheSameEverywhere(t *testing.T) {
 			for range 2 {
 				got, err := Stage(t.Context(), far, w.policy, v)
 				check(t, err)
-				if got.Digest() != want.Digest() {
-					t.Errorf("got %s, want %s", got.Digest(), want.Digest())
+				if got.Digest != want.Digest {
+					t.Errorf("got %s, want %s", got.Digest, want.Digest)
 				}
 			}
-			opened, err := w.open(t, far, want.Digest())
+			opened, err := w.open(t, far, want.Digest)
 			check(t, err)
-			if diff := cmp.Diff(want.Manifest(), opened.Manifest()); diff != "" {
+			if diff := cmp.Diff(want.Manifest, opened.Manifest()); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -110,7 +110,7 @@ func TestTheFilesAreBroughtAgain(t *testing.T) {
 	w.empty = func(testing.TB) *Store { return s }
 	_, staged := w.staged(t)
 	there := elsewhere(t, s)
-	_, err := w.open(t, there, staged.Digest())
+	_, err := w.open(t, there, staged.Digest)
 	for _, b := range release(t) {
 		refusedBy(t, err, b.name, rule.StoredBytes, "nothing, on this machine and in "+there.name)
 	}
@@ -121,10 +121,10 @@ func TestTheFilesAreBroughtAgain(t *testing.T) {
 		_, err := there.Blobs().Put(t.Context(), bytes.NewReader(b.raw), b.name, dist.MaxSize)
 		check(t, err)
 	}
-	_, err = w.open(t, there, staged.Digest())
+	_, err = w.open(t, there, staged.Digest)
 	refusedBy(t, err, release(t)[0].name, rule.StoredBytes)
 	candidate(t, there, release(t)[0])
-	opened, err := w.open(t, there, staged.Digest())
+	opened, err := w.open(t, there, staged.Digest)
 	check(t, err)
 	sameBytes(t, opened)
 }
@@ -136,22 +136,22 @@ func TestTheFilesCanBeKeptInTheRegistry(t *testing.T) {
 	w.empty = func(testing.TB) *Store { return s }
 	_, staged := w.staged(t)
 	there := elsewhere(t, s)
-	opened, err := w.open(t, there, staged.Digest())
+	opened, err := w.open(t, there, staged.Digest)
 	check(t, err)
 	sameBytes(t, opened)
 
 	b := release(t)[0]
 	at := filepath.Join(blobsOf(t, there), "blobs", "sha256", dist.Sum(b.raw).Hex())
 	write(t, at, []byte("damaged"))
-	_, err = w.open(t, there, staged.Digest()) // it heals
+	_, err = w.open(t, there, staged.Digest) // it heals
 	check(t, err)
 
 	check(t, os.Remove(at))
 	f.lie("blobs/"+dist.Sum(b.raw).String(), func(raw []byte) []byte { raw[len(raw)/2] ^= 1; return raw })
-	_, err = w.open(t, there, staged.Digest())
+	_, err = w.open(t, there, staged.Digest)
 	refusedBy(t, err, b.name, rule.StoredBytes, dist.Sum(b.raw).String())
 	f.lie("blobs/"+dist.Sum(b.raw).String(), func(raw []byte) []byte { return append(raw, 0) })
-	_, err = w.open(t, there, staged.Digest())
+	_, err = w.open(t, there, staged.Digest)
 	refusedBy(t, err, b.name, rule.StoredBytes, fmt.Sprintf("want %d bytes", len(b.raw)))
 }
 
@@ -222,9 +222,9 @@ func TestARegistryThatAnswersWithOtherBytes(t *testing.T) {
 	s, f := emptyRegistry(t)
 	w.empty = func(testing.TB) *Store { return s }
 	_, staged := w.staged(t)
-	img, _, err := s.manifest(t.Context(), staged.Digest())
+	img, _, err := s.manifest(t.Context(), staged.Digest)
 	check(t, err)
-	kept := map[dist.Digest]string{staged.Digest(): staged.Digest().String(), img.Config.Digest: "manifest"}
+	kept := map[dist.Digest]string{staged.Digest: staged.Digest.String(), img.Config.Digest: "manifest"}
 	for _, layer := range img.Layers {
 		if !layer.isFile() {
 			kept[layer.Digest] = layer.Annotations.Title
@@ -240,7 +240,7 @@ func TestARegistryThatAnswersWithOtherBytes(t *testing.T) {
 		} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				f.lie("blobs/"+d.String(), change)
-				opened, err := w.open(t, s, staged.Digest())
+				opened, err := w.open(t, s, staged.Digest)
 				refusedBy(t, err, name, rule.StoredBytes)
 				if !opened.IsZero() {
 					t.Error("opened")
@@ -249,7 +249,7 @@ func TestARegistryThatAnswersWithOtherBytes(t *testing.T) {
 		}
 		t.Run(name+"/missing", func(t *testing.T) {
 			f.meddleWith("blobs/"+d.String(), func(w http.ResponseWriter, r *http.Request, _ http.Handler) { http.NotFound(w, r) })
-			_, err := w.open(t, s, staged.Digest())
+			_, err := w.open(t, s, staged.Digest)
 			refusedBy(t, err, name, rule.StoredBytes, "got nothing")
 		})
 	}
@@ -260,12 +260,12 @@ func TestAHoldingIsWorkedOut(t *testing.T) {
 	s, _ := emptyRegistry(t)
 	w.empty = func(testing.TB) *Store { return s }
 	_, staged := w.staged(t)
-	raw, err := s.at.read(t.Context(), staged.Digest(), maxImage, "release")
+	raw, err := s.at.read(t.Context(), staged.Digest, maxImage, "release")
 	check(t, err)
 	other := newWorld(t)
 	other.empty = w.empty
 	_, another := other.staged(t)
-	theirs, err := s.at.read(t.Context(), another.Digest(), maxImage, "release")
+	theirs, err := s.at.read(t.Context(), another.Digest, maxImage, "release")
 	check(t, err)
 	encoded := func(release []byte, change func(*image)) []byte {
 		t.Helper()
@@ -294,16 +294,16 @@ func TestAHoldingIsWorkedOut(t *testing.T) {
 		"huge":                  {make([]byte, maxImage+1), rule.ManifestEncoding},
 	} {
 		t.Run(what, func(t *testing.T) {
-			plant(t, s, map[string][]byte{staged.Digest().Hex(): test.artifact})
+			plant(t, s, map[string][]byte{staged.Digest.Hex(): test.artifact})
 			list, malformed, err := s.Releases(t.Context())
 			check(t, err)
 			refusedBy(t, malformed.Err(), "", test.id)
-			if len(list) != 1 || list[0].Digest != another.Digest() || len(malformed) != 1 {
+			if len(list) != 1 || list[0].Digest != another.Digest || len(malformed) != 1 {
 				t.Errorf("got %d releases and %v", len(list), malformed)
 			}
-			_, err = s.Resolve(t.Context(), staged.Digest().String())
+			_, err = s.Resolve(t.Context(), staged.Digest.String())
 			refusedBy(t, err, "", test.id)
-			refusedBy(t, s.Attach(t.Context(), staged.Digest(), vote("alice")), "", test.id)
+			refusedBy(t, s.Attach(t.Context(), staged.Digest, vote("alice")), "", test.id)
 		})
 	}
 }
@@ -405,7 +405,7 @@ func TestARegistryThatIsBusyForAMoment(t *testing.T) {
 	})
 	var asked atomic.Int64
 	_, staged := w.staged(t)
-	check(t, s.Attach(t.Context(), staged.Digest(), vote("alice")))
+	check(t, s.Attach(t.Context(), staged.Digest, vote("alice")))
 	f.meddleWith("tags/list", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if asked.Add(1)%2 == 0 {
 			w.Header().Set("Retry-After", "1")
@@ -415,7 +415,7 @@ func TestARegistryThatIsBusyForAMoment(t *testing.T) {
 		next.ServeHTTP(w, r)
 	})
 	for range 2 {
-		if got := found(t, s, staged.Digest()); !got["alice"] {
+		if got := found(t, s, staged.Digest); !got["alice"] {
 			t.Errorf("got %v", got)
 		}
 	}
@@ -427,7 +427,7 @@ func TestARegistryThatLists(t *testing.T) {
 	w.empty = func(testing.TB) *Store { return s }
 	_, staged := w.staged(t)
 	for what, page := range map[string]func(r *http.Request) (tags []string, more bool){
-		"no tags":       func(*http.Request) ([]string, bool) { return []string{"ok", "../" + staged.Digest().Hex()}, false },
+		"no tags":       func(*http.Request) ([]string, bool) { return []string{"ok", "../" + staged.Digest.Hex()}, false },
 		"without end":   func(*http.Request) ([]string, bool) { return slices.Repeat([]string{"t"}, 100), true },
 		"too many":      func(*http.Request) ([]string, bool) { return slices.Repeat([]string{"t"}, maxTags+1), false },
 		"nothing, ever": func(*http.Request) ([]string, bool) { return nil, true },
@@ -483,14 +483,14 @@ func TestARegistryThatLosesWhatItTook(t *testing.T) {
 			f.meddleWith("", meddle)
 			staged, err := Stage(t.Context(), s, w.policy, v)
 			refusedBy(t, err, s.name, rule.StoreKept)
-			if !staged.IsZero() {
+			if !staged.Digest.IsZero() {
 				t.Error("staged all the same")
 			}
 			f.meddleWith("", func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) })
 			staged, err = Stage(t.Context(), s, w.policy, v)
 			check(t, err)
 			f.meddleWith("", meddle)
-			err = s.Attach(t.Context(), staged.Digest(), vote("alice"))
+			err = s.Attach(t.Context(), staged.Digest, vote("alice"))
 			if !errors.As(err, new(rule.Refusals)) {
 				t.Errorf("got %v, want to hear that the vote is not there", err)
 			}
@@ -512,8 +512,8 @@ func TestARegistryWhoseAnswerIsLost(t *testing.T) {
 	})
 	w.empty = func(testing.TB) *Store { return s }
 	_, staged := w.staged(t)
-	check(t, s.Attach(t.Context(), staged.Digest(), vote("alice")))
-	if got := found(t, s, staged.Digest()); len(got) != 1 {
+	check(t, s.Attach(t.Context(), staged.Digest, vote("alice")))
+	if got := found(t, s, staged.Digest); len(got) != 1 {
 		t.Errorf("got %v", got)
 	}
 }
@@ -524,14 +524,14 @@ func TestARegistryThatMovesATag(t *testing.T) {
 	w.empty = func(testing.TB) *Store { return s }
 	_, staged := w.staged(t)
 	f.meddleWith("", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if strings.Contains(r.URL.Path, "/manifests/"+staged.Digest().Hex()+".") && r.Method == http.MethodGet {
+		if strings.Contains(r.URL.Path, "/manifests/"+staged.Digest.Hex()+".") && r.Method == http.MethodGet {
 			w.Header().Set("Content-Type", typeImage)
 			_, _ = io.WriteString(w, "{}")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-	refusedBy(t, s.Attach(t.Context(), staged.Digest(), vote("alice")), s.name, rule.StoreTag)
+	refusedBy(t, s.Attach(t.Context(), staged.Digest, vote("alice")), s.name, rule.StoreTag)
 }
 
 func TestAStoreThatNobodyMayWriteTo(t *testing.T) {
@@ -557,7 +557,7 @@ func TestAStoreThatNobodyMayWriteTo(t *testing.T) {
 func TestToTryAStoreLeavesNothing(t *testing.T) {
 	everywhere(t, func(t *testing.T, w world) {
 		s, staged := w.staged(t)
-		check(t, s.Attach(t.Context(), staged.Digest(), vote("alice")))
+		check(t, s.Attach(t.Context(), staged.Digest, vote("alice")))
 		blobs := func() []string {
 			if _, registry := s.at.(*registry); registry {
 				return nil // which says of no blob that it has it before it is named
@@ -568,7 +568,7 @@ func TestToTryAStoreLeavesNothing(t *testing.T) {
 		for range 2 {
 			check(t, s.Writable(t.Context()))
 		}
-		if got := found(t, s, staged.Digest()); len(got) != 1 {
+		if got := found(t, s, staged.Digest); len(got) != 1 {
 			t.Errorf("got %v", got)
 		}
 		if diff := cmp.Diff(before, blobs()); diff != "" {

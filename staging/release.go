@@ -11,8 +11,8 @@ import (
 	"github.com/distgate/distgate/staging/rule"
 )
 
-// Release is a release as the store lists it. The manifest hashes to what the
-// digest names, and nothing else in it was checked: [Open] does that.
+// Release is a release as [Stage] made it, or as the store lists it. The manifest
+// hashes to what the digest names; what the files are, [Open] proves.
 type Release struct {
 	Digest   dist.Digest
 	Manifest Manifest

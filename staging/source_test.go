@@ -130,7 +130,7 @@ func sourced(t *testing.T) (world, *place) {
 	return w, at
 }
 
-func (w world) stage(t *testing.T) (*Store, Staged, error) {
+func (w world) stage(t *testing.T) (*Store, Release, error) {
 	s := w.empty(t)
 	staged, err := Stage(t.Context(), s, w.policy, w.verdict(t, w.candidates(t, s, release(t)...)...))
 	return s, staged, err
@@ -144,27 +144,27 @@ func TestTheOriginIsAskedAgain(t *testing.T) {
 	check(t, err)
 	want := &Upstream{Repository: "acme/widget", RepositoryID: at.id, Commit: w.claims.SHA, Branch: "main", BuildBranch: "main",
 		Tag: "v1.0", Tagged: Before, TagObject: other, Signed: "tag", Signature: Signature{true, "valid", "alice@example.org"}, Inputs: []string{"vars.flags"}}
-	if diff := cmp.Diff(want, staged.Manifest().Source.Upstream); diff != "" {
+	if diff := cmp.Diff(want, staged.Manifest.Source.Upstream); diff != "" {
 		t.Error(diff)
 	}
 	at.branches["another"] = at.branches["main"] // more branches have it today
 	at.branches["maintenance/0"] = at.branches["main"]
-	_, err = w.open(t, s, staged.Digest())
+	_, err = w.open(t, s, staged.Digest)
 	check(t, err)
 
 	at.broken = true
-	if _, err := w.open(t, s, staged.Digest()); !errors.Is(err, errBroken) {
+	if _, err := w.open(t, s, staged.Digest); !errors.Is(err, errBroken) {
 		t.Errorf("got %v, want that nobody answers", err)
 	}
 	at.broken = false
 	at.tags[0].Commit = other
-	_, err = w.open(t, s, staged.Digest())
+	_, err = w.open(t, s, staged.Digest)
 	refusedBy(t, err, "tag v1.0", rule.SourceTag, w.claims.SHA, other)
 	at.tags[0].Commit, at.tags[0].Object = w.claims.SHA, strings.Repeat("1", 40)
-	_, err = w.open(t, s, staged.Digest())
-	refusedBy(t, err, staged.Digest().String(), rule.ReleaseSame, "tagObject")
+	_, err = w.open(t, s, staged.Digest)
+	refusedBy(t, err, staged.Digest.String(), rule.ReleaseSame, "tagObject")
 	at.tags = nil
-	_, err = w.open(t, s, staged.Digest())
+	_, err = w.open(t, s, staged.Digest)
 	refusedBy(t, err, "v1.0", rule.SourceTag, "nothing")
 }
 
@@ -217,7 +217,7 @@ func TestTheSourceIsJudged(t *testing.T) {
 				return
 			}
 			check(t, err)
-			_, err = w.open(t, s, staged.Digest())
+			_, err = w.open(t, s, staged.Digest)
 			check(t, err)
 		})
 	}
@@ -231,7 +231,7 @@ func TestATagThatComesAfterIsNoOtherRelease(t *testing.T) {
 	s, staged, err := w.stage(t)
 	check(t, err)
 	at.tags = tags
-	_, err = w.open(t, s, staged.Digest())
+	_, err = w.open(t, s, staged.Digest)
 	check(t, err)
 }
 
@@ -287,7 +287,7 @@ func TestTheLockDeclaresTheSource(t *testing.T) {
 				return
 			}
 			check(t, err)
-			o := staged.Manifest().Source.Upstream
+			o := staged.Manifest.Source.Upstream
 			if !o.Declared || o.Commit != commit || o.Branch != "maintenance/1" || o.BuildBranch != "main" {
 				t.Errorf("got %+v", o)
 			}

@@ -3,85 +3,49 @@ package staging
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/distgate/distgate/attest"
-	"github.com/distgate/distgate/staging/blob"
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
 )
-
-// Staged is the proof that, in this process, every file of a release was
-// hashed and verified, and that together they have this release digest. Only
-// [Stage] and [Open] make one.
-type Staged struct {
-	release  dist.Digest
-	manifest Manifest
-	files    []attest.Verified
-	blobs    *blob.Store
-}
-
-// IsZero tells whether s proves nothing.
-func (s Staged) IsZero() bool { return s.release.IsZero() }
-
-// Digest is the release digest: what is approved.
-func (s Staged) Digest() dist.Digest { return s.release }
-
-// Manifest is what the release digest stands for.
-func (s Staged) Manifest() Manifest { return s.manifest.clone() }
-
-// Files are the distributions with what was proven of each, by name.
-func (s Staged) Files() []attest.Verified { return slices.Clone(s.files) }
-
-// Reader opens a distribution of the release by its name. The bytes are hashed
-// once more on their way, and the last of them are withheld if they are not
-// those that were staged.
-func (s Staged) Reader(name string) (io.ReadCloser, error) {
-	for _, f := range s.files {
-		if f.File().Name() == name {
-			return s.blobs.Reader(f.File().Digest(), f.File().Size(), name)
-		}
-	}
-	return nil, fmt.Errorf("%s is not in release %s", name, s.release)
-}
 
 // Stage makes a release of everything in a verdict, and of nothing less: one
 // refusal refuses all. The files' bytes must be in the store already. The same
 // files under the same policy give the same release digest, whenever and in
 // whatever order they came; a release that is there already is left as it is.
-func Stage(ctx context.Context, s *Store, p Policy, v attest.Verdict) (Staged, error) {
+// What is inside the files is not judged yet: [Open] does that, each time.
+func Stage(ctx context.Context, s *Store, p Policy, v attest.Verdict) (Release, error) {
 	return StageFrom(ctx, s, p, v, Origin{})
 }
 
 // StageFrom is [Stage] for files that came by a way that the manifest is to tell.
-func StageFrom(ctx context.Context, s *Store, p Policy, v attest.Verdict, from Origin) (Staged, error) {
+func StageFrom(ctx context.Context, s *Store, p Policy, v attest.Verdict, from Origin) (Release, error) {
 	if s == nil {
-		return Staged{}, errors.New("staging: no store")
+		return Release{}, errors.New("staging: no store")
 	}
 	if err := p.check(); err != nil {
-		return Staged{}, err
+		return Release{}, err
 	}
 	if !v.By(p.Build) {
-		return Staged{}, errors.New("staging: the files were verified under another policy than they are staged under")
+		return Release{}, errors.New("staging: the files were verified under another policy than they are staged under")
 	}
 	if err := v.Err(); err != nil {
-		return Staged{}, err
+		return Release{}, err
 	}
 	a, err := newArtifact(ctx, p, v.Verified(), from, nil)
 	if err != nil {
-		return Staged{}, err
+		return Release{}, err
 	}
 	if err := s.hold(a.files); err != nil {
-		return Staged{}, err
+		return Release{}, err
 	}
 	if err := s.put(ctx, a); err != nil {
-		return Staged{}, err
+		return Release{}, err
 	}
-	return a.staged(s), nil
+	return Release{Digest: a.release, Manifest: a.manifest}, nil
 }
 
 // hold demands that the bytes of every file are in the store. They were hashed
@@ -120,10 +84,6 @@ type artifact struct {
 	image    []byte   // the OCI manifest's, which the release digest is of
 	parts    [][]byte // the bytes of every bundle and policy file
 	files    []attest.Verified
-}
-
-func (a artifact) staged(s *Store) Staged {
-	return Staged{release: a.release, manifest: a.manifest, files: a.files, blobs: s.blobs}
 }
 
 // newArtifact judges the files as one release and works out its artifact. What

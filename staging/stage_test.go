@@ -23,12 +23,12 @@ func TestWhatIsStagedIsOpened(t *testing.T) { everywhere(t, testWhatIsStagedIsOp
 
 func testWhatIsStagedIsOpened(t *testing.T, w world) {
 	s, staged := w.staged(t)
-	opened, err := w.open(t, s, staged.Digest())
+	opened, err := w.open(t, s, staged.Digest)
 	check(t, err)
-	if opened.Digest() != staged.Digest() || opened.IsZero() {
-		t.Errorf("got %s, want %s", opened.Digest(), staged.Digest())
+	if opened.Digest() != staged.Digest || opened.IsZero() {
+		t.Errorf("got %s, want %s", opened.Digest(), staged.Digest)
 	}
-	if diff := cmp.Diff(staged.Manifest(), opened.Manifest()); diff != "" {
+	if diff := cmp.Diff(staged.Manifest, opened.Manifest()); diff != "" {
 		t.Errorf("opened differs from staged:\n%s", diff)
 	}
 	for _, b := range release(t) {
@@ -55,14 +55,16 @@ func TestTheManifestSaysWhatWasProven(t *testing.T) {
 	w.policy.LeaveOut = []LeaveOut{{"*-win32.whl", "nobody tests it"}}
 	s := emptyStore(t)
 	list := w.candidates(t, s, release(t)...)
-	staged, err := Stage(t.Context(), s, w.policy, w.verdict(t, list...))
+	verdict := w.verdict(t, list...)
+	staged, err := Stage(t.Context(), s, w.policy, verdict)
 	check(t, err)
-	m := staged.Manifest()
+	m, verified := staged.Manifest, verdict.Verified()
+	slices.SortFunc(verified, func(a, b attest.Verified) int { return strings.Compare(a.File().Name(), b.File().Name()) })
 
 	var names []string
 	for i, f := range m.Files {
 		names = append(names, f.Name)
-		if e := staged.Files()[i].Evidence(); len(f.Evidence) != 1 || f.Evidence[0] != e[0] {
+		if e := verified[i].Evidence(); len(f.Evidence) != 1 || f.Evidence[0] != e[0] {
 			t.Errorf("%s: got evidence %v, want %v", f.Name, f.Evidence, e)
 		}
 	}
@@ -105,8 +107,8 @@ func TestTheSameFilesGiveTheSameDigest(t *testing.T) {
 	for _, s := range []*Store{first, second} {
 		again, err := Stage(t.Context(), s, w.policy, w.verdict(t, list...))
 		check(t, err)
-		if again.Digest() != one.Digest() {
-			t.Errorf("got %s, want %s", again.Digest(), one.Digest())
+		if again.Digest != one.Digest {
+			t.Errorf("got %s, want %s", again.Digest, one.Digest)
 		}
 		after, err := os.ReadFile(dirOf(s) + "/index.json")
 		if err != nil || !bytes.Equal(after, before) {
@@ -117,7 +119,9 @@ func TestTheSameFilesGiveTheSameDigest(t *testing.T) {
 
 func TestProofsDoNotTravel(t *testing.T) {
 	w := newWorld(t)
-	_, staged := w.staged(t)
+	s, release := w.staged(t)
+	staged, err := w.open(t, s, release.Digest)
+	check(t, err)
 	raw, err := json.Marshal([]any{staged})
 	if err != nil || string(raw) != "[{}]" {
 		t.Errorf("got %s, %v", raw, err)
@@ -135,16 +139,17 @@ func TestNothingIsRefused(t *testing.T) { everywhere(t, testNothingIsRefused) }
 func testNothingIsRefused(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	ctx := t.Context()
-	calls := map[string]func() (Staged, error){
-		"stage without a store":     func() (Staged, error) { return Stage(ctx, nil, w.policy, attest.Verdict{}) },
-		"stage without a policy":    func() (Staged, error) { return Stage(ctx, s, Policy{}, attest.Verdict{}) },
-		"stage an empty verdict":    func() (Staged, error) { return Stage(ctx, s, w.policy, attest.Verdict{}) },
-		"open without a store":      func() (Staged, error) { return Open(ctx, nil, staged.Digest(), w.policy, w.verifier) },
-		"open without a release":    func() (Staged, error) { return Open(ctx, s, dist.Digest{}, w.policy, w.verifier) },
-		"open without a policy":     func() (Staged, error) { return Open(ctx, s, staged.Digest(), Policy{}, w.verifier) },
-		"open without a verifier":   func() (Staged, error) { return Open(ctx, s, staged.Digest(), w.policy, nil) },
-		"open what is not there":    func() (Staged, error) { return w.open(t, s, dist.Sum([]byte("another"))) },
-		"read from nothing, staged": func() (Staged, error) { _, err := Staged{}.Reader("widget-1.0.tar.gz"); return Staged{}, err },
+	type made interface{ IsZero() bool }
+	calls := map[string]func() (made, error){
+		"stage without a store":     func() (made, error) { r, err := Stage(ctx, nil, w.policy, attest.Verdict{}); return r.Digest, err },
+		"stage without a policy":    func() (made, error) { r, err := Stage(ctx, s, Policy{}, attest.Verdict{}); return r.Digest, err },
+		"stage an empty verdict":    func() (made, error) { r, err := Stage(ctx, s, w.policy, attest.Verdict{}); return r.Digest, err },
+		"open without a store":      func() (made, error) { return Open(ctx, nil, staged.Digest, w.policy, w.verifier) },
+		"open without a release":    func() (made, error) { return Open(ctx, s, dist.Digest{}, w.policy, w.verifier) },
+		"open without a policy":     func() (made, error) { return Open(ctx, s, staged.Digest, Policy{}, w.verifier) },
+		"open without a verifier":   func() (made, error) { return Open(ctx, s, staged.Digest, w.policy, nil) },
+		"open what is not there":    func() (made, error) { return w.open(t, s, dist.Sum([]byte("another"))) },
+		"read from nothing, staged": func() (made, error) { _, err := Staged{}.Reader("widget-1.0.tar.gz"); return Staged{}, err },
 	}
 	for what, call := range calls {
 		if got, err := call(); err == nil || !got.IsZero() {
@@ -356,15 +361,15 @@ func testAStageThatIsGivenUp(t *testing.T, w world) {
 	nothingStaged(t, s, staged)
 
 	_, whole := w.staged(t)
-	if _, err := Open(ctx, s, whole.Digest(), w.policy, w.verifier); err == nil {
+	if _, err := Open(ctx, s, whole.Digest, w.policy, w.verifier); err == nil {
 		t.Error("opened after giving up")
 	}
 }
 
-func nothingStaged(t *testing.T, s *Store, staged Staged) {
+func nothingStaged(t *testing.T, s *Store, staged Release) {
 	t.Helper()
-	if !staged.IsZero() {
-		t.Error("there is a proof all the same")
+	if !staged.Digest.IsZero() {
+		t.Error("there is a release all the same")
 	}
 	if list, malformed, err := s.Releases(t.Context()); list != nil || malformed != nil || err != nil {
 		t.Errorf("the store has %v, %v, %v", list, malformed, err)

@@ -10,10 +10,10 @@
 //
 // No time, host or order of arrival is in it, so staging the same files twice
 // gives the same digest. [Open] is the way back. It believes nothing that it
-// reads: it hashes every file again, opens it again, verifies its bundles
-// again, builds manifest and artifact anew from what that proved, and demands
-// the digest that was asked for. Both end in [Staged], the proof that this was
-// done in this process, and the only door to the files' bytes.
+// reads: it hashes every file again, reads it to its end and judges what is
+// inside, verifies its bundles again, builds manifest and artifact anew from what
+// that proved, and demands the digest that was asked for. It ends in [Staged], the
+// proof that this was done in this process, and the only door to the files' bytes.
 //
 // A store is an OCI image layout in a folder, or a repository of an OCI registry
 // where a team outgrows one machine. Both hold the same bytes, so a release has

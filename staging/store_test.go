@@ -39,7 +39,7 @@ func TestAStoreThatWasNotFinished(t *testing.T) {
 	check(t, os.Remove(filepath.Join(dirOf(s), layoutFile)))
 	again, err := OpenStore(dirOf(s))
 	check(t, err)
-	_, err = w.open(t, again, staged.Digest())
+	_, err = w.open(t, again, staged.Digest)
 	check(t, err)
 	if list, _, err := again.Releases(t.Context()); len(list) != 1 || err != nil {
 		t.Errorf("got %v, %v", list, err)
@@ -87,7 +87,7 @@ func ls(t *testing.T, dir string) (names []string) {
 func TestAnIndexThatWasChanged(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	check(t, s.Attach(t.Context(), staged.Digest(), vote("one")))
+	check(t, s.Attach(t.Context(), staged.Digest, vote("one")))
 	path := filepath.Join(dirOf(s), indexFile)
 	whole, err := os.ReadFile(path)
 	check(t, err)
@@ -101,13 +101,13 @@ func TestAnIndexThatWasChanged(t *testing.T) {
 		"an entry twice":      bytes.Replace(whole, entry, slices.Concat(entry, []byte(","), entry), 1),
 		"an unknown field":    bytes.Replace(whole, []byte(`{`), []byte(`{"x":1,`), 1),
 		"no list":             bytes.Replace(whole, slices.Concat([]byte("["), entry, []byte("]")), []byte("null"), 1),
-		"a tag that is none":  bytes.Replace(whole, []byte(staged.Digest().Hex()+`.`), []byte("../"), 1),
-		"a digest of nothing": bytes.ReplaceAll(whole, []byte(staged.Digest().String()), []byte("sha256:"+strings.Repeat("0", 64))),
+		"a tag that is none":  bytes.Replace(whole, []byte(staged.Digest.Hex()+`.`), []byte("../"), 1),
+		"a digest of nothing": bytes.ReplaceAll(whole, []byte(staged.Digest.String()), []byte("sha256:"+strings.Repeat("0", 64))),
 		"huge":                append(bytes.Clone(whole), bytes.Repeat([]byte(" "), maxIndex)...),
 	} {
 		t.Run(what, func(t *testing.T) {
 			write(t, path, raw)
-			everyDoor(t, s, staged.Digest(), func(err error) { refusedBy(t, err, indexFile, rule.StoreIndex) })
+			everyDoor(t, s, staged.Digest, func(err error) { refusedBy(t, err, indexFile, rule.StoreIndex) })
 			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, raw) {
 				t.Errorf("it was written over: %v", err)
 			}
@@ -115,11 +115,11 @@ func TestAnIndexThatWasChanged(t *testing.T) {
 	}
 	t.Run("missing", func(t *testing.T) {
 		check(t, os.Remove(path))
-		everyDoor(t, s, staged.Digest(), func(err error) { refusedBy(t, err, indexFile, rule.StoreIndex, "got nothing") })
+		everyDoor(t, s, staged.Digest, func(err error) { refusedBy(t, err, indexFile, rule.StoreIndex, "got nothing") })
 	})
 	t.Run("a folder", func(t *testing.T) {
 		check(t, os.Mkdir(path, 0o755))
-		everyDoor(t, s, staged.Digest(), func(err error) { refusedBy(t, err, indexFile, rule.StoreIndex) })
+		everyDoor(t, s, staged.Digest, func(err error) { refusedBy(t, err, indexFile, rule.StoreIndex) })
 	})
 }
 
@@ -146,11 +146,11 @@ func testATagThatLeadsElsewhere(t *testing.T, w world) {
 	check(t, err)
 	elsewhere, err := newImage("application/vnd.example", point(typeEmpty, []byte("{}"), ""), point(typeEmpty, []byte("{}"), "")).encode()
 	check(t, err)
-	move(t, s, staged.Digest().Hex(), elsewhere)
+	move(t, s, staged.Digest.Hex(), elsewhere)
 
-	_, err = s.Resolve(t.Context(), staged.Digest().String())
-	refusedBy(t, err, s.name, rule.StoreTag, staged.Digest().Hex(), dist.Sum(elsewhere).String())
-	refusedBy(t, s.Attach(t.Context(), staged.Digest(), vote("one")), s.name, rule.StoreTag)
+	_, err = s.Resolve(t.Context(), staged.Digest.String())
+	refusedBy(t, err, s.name, rule.StoreTag, staged.Digest.Hex(), dist.Sum(elsewhere).String())
+	refusedBy(t, s.Attach(t.Context(), staged.Digest, vote("one")), s.name, rule.StoreTag)
 	list, malformed, err := s.Releases(t.Context())
 	check(t, err)
 	refusedBy(t, malformed, s.name, rule.StoreTag)
@@ -160,7 +160,7 @@ func testATagThatLeadsElsewhere(t *testing.T, w world) {
 	_, err = Stage(t.Context(), s, w.policy, v)
 	refusedBy(t, err, s.name, rule.StoreTag)
 
-	_, err = w.open(t, s, staged.Digest()) // by digest, which no tag can change
+	_, err = w.open(t, s, staged.Digest) // by digest, which no tag can change
 	check(t, err)
 }
 
@@ -173,7 +173,7 @@ func testResolve(t *testing.T, w world) {
 		w.policy.Environment = environment
 		staged, err := Stage(t.Context(), s, w.policy, w.verdict(t, w.candidates(t, s, release(t)...)...))
 		check(t, err)
-		releases = append(releases, staged.Digest())
+		releases = append(releases, staged.Digest)
 	}
 	one, two := releases[0], releases[1]
 	for ref, want := range map[string]dist.Digest{
@@ -208,9 +208,9 @@ func testReleasesInTheirOrder(t *testing.T, w world) {
 	s, staged := w.staged(t)
 	var want []string
 	for _, version := range []string{"1.0rc1", "1.0", "1.9", "1.10"} {
-		m := staged.Manifest()
+		m := staged.Manifest.clone()
 		m.Version = version
-		forged := forge(t, s, staged.Digest(), m)
+		forged := forge(t, s, staged.Digest, m)
 		raw, err := s.at.read(t.Context(), forged, maxImage, "forged")
 		check(t, err)
 		config, err := m.Encode()
@@ -243,11 +243,11 @@ func testAReleaseThatCannotBeReadHidesNoOther(t *testing.T, w world) {
 	if len(list) != 1 || len(malformed) != 3 {
 		t.Errorf("got %d releases and %d malformed ones, want 1 and 3", len(list), len(malformed))
 	}
-	if got, err := s.Resolve(t.Context(), staged.Digest().String()); err != nil || got != staged.Digest() {
+	if got, err := s.Resolve(t.Context(), staged.Digest.String()); err != nil || got != staged.Digest {
 		t.Errorf("by its whole digest: got %s, %v", got, err)
 	}
 	// Short of that, what cannot be read could be the release that is meant.
-	for _, ref := range []string{"1.0", staged.Digest().Hex()[:12]} {
+	for _, ref := range []string{"1.0", staged.Digest.Hex()[:12]} {
 		if _, err := s.Resolve(t.Context(), ref); !errors.As(err, new(rule.Refusals)) {
 			t.Errorf("%s: got %v, want a refusal", ref, err)
 		}
@@ -259,9 +259,9 @@ func TestOrasReadsTheStore(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
 	for i := range 3 {
-		check(t, s.Attach(t.Context(), staged.Digest(), vote(fmt.Sprint(i))))
+		check(t, s.Attach(t.Context(), staged.Digest, vote(fmt.Sprint(i))))
 	}
-	check(t, s.Attach(t.Context(), staged.Digest(), Record{Kind: "receipt", Statement: []byte("{}"), Bundle: []byte("{}")}))
+	check(t, s.Attach(t.Context(), staged.Digest, Record{Kind: "receipt", Statement: []byte("{}"), Bundle: []byte("{}")}))
 
 	layout, err := oci.New(dirOf(s))
 	check(t, err)
@@ -285,7 +285,7 @@ func TestOrasReadsTheStore(t *testing.T) {
 			titles[layer.Annotations[ocispec.AnnotationTitle]]++
 		}
 	}
-	for _, f := range staged.Manifest().Files {
+	for _, f := range staged.Manifest.Files {
 		bundle := "bundles/" + f.Evidence[0].Bundle.Hex() + ".json"
 		if titles[f.Name] != 1 || titles[bundle] != 1 {
 			t.Errorf("%s and %s: found %d and %d times", f.Name, bundle, titles[f.Name], titles[bundle])
@@ -295,7 +295,7 @@ func TestOrasReadsTheStore(t *testing.T) {
 		t.Errorf("got the titles %v", titles)
 	}
 
-	release, err := layout.Resolve(t.Context(), staged.Digest().Hex())
+	release, err := layout.Resolve(t.Context(), staged.Digest.Hex())
 	check(t, err)
 	if release.ArtifactType != typeRelease {
 		t.Errorf("got the artifact type %q", release.ArtifactType)
@@ -309,7 +309,7 @@ func TestOrasReadsTheStore(t *testing.T) {
 func TestNoTimeIsInTheStore(t *testing.T) {
 	w := newWorld(t)
 	s, staged := w.staged(t)
-	img, err := os.ReadFile(s.blobPath(staged.Digest()))
+	img, err := os.ReadFile(s.blobPath(staged.Digest))
 	check(t, err)
 	for _, word := range []string{"created", fmt.Sprint(time.Now().Year()) + "-"} {
 		if bytes.Contains(img, []byte(word)) {
@@ -326,7 +326,7 @@ func TestWaitingForTheLockCanBeGivenUp(t *testing.T) {
 	<-held
 	for wait := 10 * time.Millisecond; ; wait *= 4 { // a slow machine is longer on its way to the lock
 		ctx, end := context.WithTimeout(t.Context(), wait)
-		err := s.Attach(ctx, staged.Digest(), vote("one"))
+		err := s.Attach(ctx, staged.Digest, vote("one"))
 		end()
 		if err != nil && strings.Contains(err.Error(), lockFile) {
 			break
@@ -336,7 +336,7 @@ func TestWaitingForTheLockCanBeGivenUp(t *testing.T) {
 		}
 	}
 	close(done)
-	check(t, s.Attach(t.Context(), staged.Digest(), vote("one")))
+	check(t, s.Attach(t.Context(), staged.Digest, vote("one")))
 }
 
 // BenchmarkOpen is of 72 small files with a bundle each: what is left when the
@@ -370,6 +370,7 @@ func BenchmarkStage(b *testing.B) {
 	}
 }
 
+// benchmarked is a release of 72 wheels, staged and opened.
 func benchmarked(b *testing.B) (world, *Store, Staged) {
 	w := newWorld(b)
 	s := emptyStore(b)
@@ -385,5 +386,7 @@ func benchmarked(b *testing.B) (world, *Store, Staged) {
 	check(b, err)
 	staged, err := Stage(b.Context(), s, w.policy, w.verdict(b, list...))
 	check(b, err)
-	return w, s, staged
+	opened, err := w.open(b, s, staged.Digest)
+	check(b, err)
+	return w, s, opened
 }

@@ -49,7 +49,7 @@ func TestARealRelease(t *testing.T) {
 	check(t, err)
 	staged, err := Stage(t.Context(), s, p, verdict)
 	check(t, err)
-	opened, err := Open(t.Context(), s, staged.Digest(), p, v)
+	opened, err := Open(t.Context(), s, staged.Digest, p, v)
 	check(t, err)
 
 	m := opened.Manifest()

@@ -149,7 +149,7 @@ func candidate(t testing.TB, s *Store, b built, bundles ...attest.Bundle) attest
 	t.Helper()
 	f, err := s.Blobs().Put(t.Context(), bytes.NewReader(b.raw), b.name, dist.MaxSize)
 	check(t, err)
-	info, err := dist.Examine(bytes.NewReader(b.raw), f)
+	info, err := dist.Inspect(bytes.NewReader(b.raw), f)
 	check(t, err)
 	return attest.Candidate{File: f, Info: info, Bundles: bundles}
 }
@@ -170,7 +170,7 @@ func (w world) verdict(t testing.TB, list ...attest.Candidate) attest.Verdict {
 }
 
 // staged is a whole release in a store of its own.
-func (w world) staged(t testing.TB) (*Store, Staged) {
+func (w world) staged(t testing.TB) (*Store, Release) {
 	t.Helper()
 	s := w.empty(t)
 	staged, err := Stage(t.Context(), s, w.policy, w.verdict(t, w.candidates(t, s, release(t)...)...))

@@ -278,7 +278,7 @@ func (c *collector) distribution(m Member, key string, file dist.File, into *con
 		return err
 	}
 	defer r.Close()
-	info, err := dist.Examine(r, file)
+	info, err := dist.Inspect(r, file)
 	if err == nil {
 		into.files = append(into.files, distribution{m, key, file, info})
 	}

@@ -17,7 +17,7 @@ import (
 // one that their files are added to, if there is one. Of two runs that have one
 // file, the later in the list counts.
 func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, from source) (
-	staged staging.Staged, old onto, err error,
+	staged staging.Release, old onto, err error,
 ) {
 	got, err := p.collect(ctx, s, store, must, from.runs)
 	if err != nil {
@@ -40,7 +40,7 @@ func (p policy) stageRuns(ctx context.Context, s Streams, store *staging.Store, 
 	if staged, err = staging.StageFrom(ctx, store, must, verdict, origin); err != nil {
 		return staged, old, err
 	}
-	return staged, old, removeArchives(store.Blobs(), got.Archives, staged.Manifest())
+	return staged, old, removeArchives(store.Blobs(), got.Archives, staged.Manifest)
 }
 
 // collect fetches what the runs left behind into the store, with the attestations

@@ -116,7 +116,7 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 	if err != nil {
 		return err
 	}
-	var staged staging.Staged
+	var staged staging.Release
 	var old onto
 	if len(from.runs) > 0 {
 		staged, old, err = p.stageRuns(ctx, s, store, must, verifier, from)
@@ -124,28 +124,28 @@ func runStage(ctx context.Context, s Streams, f shared, from source, index strin
 		staged, err = p.stageFolder(ctx, s, store, must, verifier, from.dirs[0])
 	}
 	if err == nil {
-		err = from.mustBe(staged.Manifest())
+		err = from.mustBe(staged.Manifest)
 	}
 	if err != nil {
 		return err
 	}
 	p.warnOfEnvironment(ctx, s, index)
 	p.warnOfRun(ctx, s)
-	if err := inActions(s).outputs(releaseOutputs(staged.Digest(), staged.Manifest())); err != nil {
+	if err := inActions(s).outputs(releaseOutputs(staged.Digest, staged.Manifest)); err != nil {
 		return err
 	}
 	return showStaged(s, f, staged, old)
 }
 
-func (p policy) stageFolder(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, dir string) (staging.Staged, error) {
+func (p policy) stageFolder(ctx context.Context, s Streams, store *staging.Store, must staging.Policy, v *attest.Verifier, dir string) (staging.Release, error) {
 	if info, err := os.Stat(dir); err != nil {
-		return staging.Staged{}, err
+		return staging.Release{}, err
 	} else if !info.IsDir() {
-		return staging.Staged{}, usagef("stage takes a folder, so that nothing of a release is forgotten")
+		return staging.Release{}, usagef("stage takes a folder, so that nothing of a release is forgotten")
 	}
 	found, err := attest.Find([]string{dir}, nil)
 	if err != nil {
-		return staging.Staged{}, err
+		return staging.Release{}, err
 	}
 	found, refused := leaveOut(found, must)
 	bar := startProgress(s, "copied", totalSize(found.Distributions))
@@ -153,17 +153,17 @@ func (p policy) stageFolder(ctx context.Context, s Streams, store *staging.Store
 		return putFile(ctx, store, path, bar)
 	})
 	if err != nil {
-		return staging.Staged{}, err
+		return staging.Release{}, err
 	}
 	if len(refused) > 0 {
 		candidates = append(candidates, attest.Candidate{Refused: refused})
 	}
 	verdict, err := v.Verify(ctx, must.Build, candidates)
 	if err != nil {
-		return staging.Staged{}, err
+		return staging.Release{}, err
 	}
 	if err := p.guardBuilt(ctx, s, verdict); err != nil {
-		return staging.Staged{}, err
+		return staging.Release{}, err
 	}
 	staged, err := staging.Stage(ctx, store, must, verdict)
 	if err == nil {
@@ -212,31 +212,31 @@ func putFile(ctx context.Context, store *staging.Store, path string, bar *progre
 		return dist.File{}, dist.Info{}, err
 	}
 	defer blob.Close()
-	info, err := dist.Examine(blob, file)
+	info, err := dist.Inspect(blob, file)
 	return file, info, err
 }
 
 // showStaged says what was staged, and of a published release that files were added
 // to, how long the index takes them.
-func showStaged(s Streams, f shared, staged staging.Staged, old onto) error {
-	m := staged.Manifest()
+func showStaged(s Streams, f shared, staged staging.Release, old onto) error {
+	m := staged.Manifest
 	if f.json {
 		return emit(s.Out, struct {
 			Release  dist.Digest      `json:"release"`
 			Manifest staging.Manifest `json:"manifest"`
 			Closes   time.Time        `json:"closes,omitzero"`
-		}{staged.Digest(), m, old.closes})
+		}{staged.Digest, m, old.closes})
 	}
 	p := printer{s.Out}
 	p.line("staged     %s %s for index %s: %s, %s", m.Project, m.Version, m.Index, plural(len(m.Files), "file"), bytesText(bytesOf(m.Files)))
-	p.field("release", staged.Digest().String())
+	p.field("release", staged.Digest.String())
 	p.field("source", m.Source.Repository)
 	p.field("commit", m.Source.Commit+" ("+m.Source.Ref+")")
 	if m.Origin.Onto != "" {
 		p.field("added to", m.Origin.Onto)
 		p.field("the index", report.Window(old.closes, s.Now()))
 	}
-	p.field("next", "distgate review "+short(staged.Digest())+f.again())
+	p.field("next", "distgate review "+short(staged.Digest)+f.again())
 	return nil
 }
 
