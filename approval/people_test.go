@@ -1,6 +1,7 @@
 package approval_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/distgate/distgate/approval"
+	"github.com/distgate/distgate/staging"
 	"github.com/distgate/distgate/staging/rule"
 )
 
@@ -109,6 +111,40 @@ func TestSolo(t *testing.T) {
 	if !a.Solo() {
 		t.Error("the approval does not say that there is one person")
 	}
+}
+
+// Alone, with no key on the list but a security key: the pages say that it was touched.
+func TestSoloWithATouch(t *testing.T) {
+	w := newWorld(t, func(p *staging.Policy) {
+		var lines []string
+		for line := range strings.Lines(string(p.Files[1].Raw)) {
+			if strings.Contains(line, " sk-ssh-ed25519") {
+				lines = append(lines, line)
+			}
+		}
+		p.Files[1].Raw = []byte(strings.Join(lines, ""))
+	})
+	allowed, err := approval.ParseAllowedSigners("allowed_signers", bytes.NewReader(w.staging.Files[1].Raw))
+	check(t, err)
+	w.policy.Need, w.policy.Solo, w.policy.People, w.policy.Signers = 1, true, w.policy.People[:1], allowed
+	if said := w.review(t).NotProven; !strings.Contains(said[len(said)-1].Text, "by the touch of a security key") {
+		t.Errorf("the review does not say that it takes a touch: %+v", said)
+	}
+	if _, err := approval.Check(w.staged, records(t, w, "alice's token"), theRun, w.policy, noon); err != nil {
+		t.Errorf("a touch alone: got %v", err)
+	}
+	if _, err := approval.Check(w.staged, records(t, w, "alice"), theRun, w.policy, noon); !waits(err) {
+		t.Errorf("a key that is a file: want to wait, got %v", err)
+	}
+	w.policy.Roads = []approval.Road{approval.Environment, approval.Signed}
+	if said := w.review(t).NotProven; !strings.Contains(said[len(said)-1].Text, "no touch of a security key") {
+		t.Errorf("a review on GitHub takes no touch, and nobody says so: %+v", said)
+	}
+}
+
+func waits(err error) bool {
+	var waiting approval.Waiting
+	return errors.As(err, &waiting)
 }
 
 func TestVotersSayWhyNot(t *testing.T) {

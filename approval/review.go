@@ -51,6 +51,7 @@ type Voting struct {
 	Roads  []Road   `json:"roads"`  // by which approvals count, sorted
 	MaxAge int64    `json:"maxAge"` // seconds for which an approval holds
 	Solo   bool     `json:"solo"`
+	Touch  bool     `json:"touch,omitempty"` // every vote is by a security key, which was touched
 	People []Person `json:"people"`
 }
 
@@ -117,7 +118,7 @@ func (p Policy) voting() Voting {
 	people := slices.Clone(p.People)
 	slices.SortFunc(people, func(a, b Person) int { return cmp.Compare(a.GitHub, b.GitHub) })
 	return Voting{Need: p.Need, Roads: slices.Sorted(slices.Values(p.Roads)), MaxAge: int64(p.MaxAge.Seconds()),
-		Solo: p.Solo, People: people}
+		Solo: p.Solo, Touch: !p.Counts(Environment) && p.Signers.touched(), People: people}
 }
 
 // staged demands that allowed_signers is a file of the staged policy, where
@@ -189,8 +190,13 @@ func (r *Review) note() {
 			"source commit and the last release explain it is shown, where they could be had."}},
 		{false, len(r.LeftOut) > 0, Note{"left-out", "The policy keeps some files out of the release. " +
 			"They were not looked at."}},
-		{false, r.Voting.Solo, Note{"one-person", "One person builds and approves this release. " +
-			"Nobody else has to look at it."}},
+		{true, r.Voting.Touch, Note{"touch", "Each key that may vote is a security key, and a vote counts only if " +
+			"the key was touched for it."}},
+		{false, r.Voting.Solo && r.Voting.Touch, Note{"one-person", "One person builds and approves this release, by the " +
+			"touch of a security key. Nobody else has to look at it."}},
+		{false, r.Voting.Solo && !r.Voting.Touch, Note{"one-person", "One person builds and approves this release. " +
+			"Nobody else has to look at it, and whoever has that person's account or computer can approve it: " +
+			"it wants no touch of a security key."}},
 	}) {
 		switch {
 		case row.when && row.proven:

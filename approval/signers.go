@@ -148,6 +148,14 @@ func (a *AllowedSigners) has(principal string, when ...time.Time) bool {
 	})
 }
 
+// touched tells whether every key signs only when somebody touches it: security keys
+// of OpenSSH, of which [Check] demands the mark of it. No keys are none such.
+func (a *AllowedSigners) touched() bool {
+	return len(a.keys) > 0 && !slices.ContainsFunc(a.keys, func(k allowedKey) bool {
+		return k.key.Type() != ssh.KeyAlgoSKED25519 && k.key.Type() != ssh.KeyAlgoSKECDSA256
+	})
+}
+
 // validAt counts both ends in, as ssh-keygen does.
 func (k allowedKey) validAt(t time.Time) bool {
 	return !t.Before(k.after) && (k.before.IsZero() || !t.After(k.before))

@@ -180,6 +180,9 @@ func (p printer) voting(r approval.Review) {
 	if r.Voting.Solo {
 		p.field("people", "one person builds and approves")
 	}
+	if r.Voting.Touch {
+		p.field("touch", "each key is a security key, which signs when it is touched")
+	}
 	p.field("policy", r.Policy.Digest.String())
 }
 
