@@ -44,7 +44,8 @@ func (c *Client) Actions(ctx context.Context, all []ActionAt) map[ActionAt]Actio
 		}
 		got, err := get[struct {
 			Data map[string]*actionAnswer `json:"data"`
-		}](ctx, c, question{path: c.graphQL(), body: map[string]string{"query": text}, needs: readContents, about: "the actions in use"})
+		}](ctx, c, question{path: c.graphQL(), body: map[string]string{"query": text},
+			needs: readContents, about: "the actions in use"})
 		if err != nil {
 			continue
 		}
@@ -91,13 +92,19 @@ func actionsQuery(all []ActionAt) (string, error) {
 			}
 			quoted = append(quoted, raw)
 		}
-		fmt.Fprintf(&query, "a%d: repository(owner: %s, name: %s) {\n  folder: object(expression: %s) { ... on Tree { entries { name mode oid } } }\n"+
-			"  yml: object(expression: %s) { ... on Blob { text } }\n  yaml: object(expression: %s) { ... on Blob { text } }\n"+
-			"  tag: ref(qualifiedName: %s) { target { oid ... on Tag { target { oid } } } }\n}\n", append([]any{i}, quoted...)...)
+		fmt.Fprintf(&query, actionQuery, append([]any{i}, quoted...)...)
 	}
 	query.WriteString("}\n")
 	return query.String(), nil
 }
+
+const actionQuery = `a%d: repository(owner: %s, name: %s) {
+  folder: object(expression: %s) { ... on Tree { entries { name mode oid } } }
+  yml: object(expression: %s) { ... on Blob { text } }
+  yaml: object(expression: %s) { ... on Blob { text } }
+  tag: ref(qualifiedName: %s) { target { oid ... on Tag { target { oid } } } }
+}
+`
 
 // actionAnswer is what GraphQL says of one action.
 type actionAnswer struct {

@@ -23,7 +23,8 @@ func CheckLines(raw []byte) error {
 		line = bytes.TrimSuffix(line, []byte("\r"))
 		for _, end := range []string{"\r", "\u0085", "\u2028", "\u2029"} {
 			if bytes.Contains(line, []byte(end)) {
-				return fmt.Errorf("line %d: want lines that end with a line feed, got %+q, where readers of YAML disagree whether a line ends; write it as an escape, or take it out", i+1, end)
+				return fmt.Errorf("line %d: want lines that end with a line feed, got %+q, where readers of YAML disagree "+
+					"whether a line ends; write it as an escape, or take it out", i+1, end)
 			}
 		}
 	}

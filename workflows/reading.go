@@ -70,7 +70,8 @@ func (r *reading) check(n *yaml.Node) error {
 
 // number is a number that GitHub writes in another way than it stands there, for a name
 // that is one. Of 3.10, which is 3.1, only a name of an environment is asked: see keys.
-var number = regexp.MustCompile(`^(0x[0-9a-fA-F]+|0o[0-7]+|[-+]?0[0-9]+|\+[0-9.]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
+var number = regexp.MustCompile(`^(0x[0-9a-fA-F]+|0o[0-7]+|[-+]?0[0-9]+|\+[0-9.]+|` +
+	`[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
 
 // written is any other value that GitHub writes in its own way.
 var written = regexp.MustCompile(`^([-+]?([0-9]+\.[0-9]*|\.[0-9]+)|True|TRUE|False|FALSE|Null|NULL|~)$`)

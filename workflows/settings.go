@@ -342,9 +342,25 @@ func (s *Settings) askEnvironments(a *asking) {
 		s.EnvSecrets = Seen[map[string][]string]{Gap: s.Environments.Gap, Needs: s.Environments.Needs}
 		return
 	}
-	found := make([]Environment, len(listed))
-	secrets := make([]Seen[[]string], len(listed))
-	faults := make([]error, len(listed))
+	found, faults, secrets := a.environments(listed)
+	s.Environments, s.EnvSecrets = told(found), told(map[string][]string{})
+	for i, said := range listed {
+		if faults[i] != nil {
+			s.Environments = See(readActions, func() ([]Environment, error) { return nil, faults[i] })
+		}
+		if !secrets[i].known {
+			s.EnvSecrets = Seen[map[string][]string]{Gap: secrets[i].Gap, Needs: secrets[i].Needs}
+			continue
+		}
+		if s.EnvSecrets.known {
+			s.EnvSecrets.Value[clip(said.Name)] = secrets[i].Value
+		}
+	}
+}
+
+// environments asks for what each environment has, and for the names of its secrets.
+func (a *asking) environments(listed []environmentAnswer) (found []Environment, faults []error, secrets []Seen[[]string]) {
+	found, faults, secrets = make([]Environment, len(listed)), make([]error, len(listed)), make([]Seen[[]string], len(listed))
 	var each sync.WaitGroup
 	for i, said := range listed {
 		name := said.Name
@@ -364,19 +380,7 @@ func (s *Settings) askEnvironments(a *asking) {
 		})
 	}
 	each.Wait()
-	s.Environments, s.EnvSecrets = told(found), told(map[string][]string{})
-	for i, said := range listed {
-		if faults[i] != nil {
-			s.Environments = See(readActions, func() ([]Environment, error) { return nil, faults[i] })
-		}
-		if !secrets[i].known {
-			s.EnvSecrets = Seen[map[string][]string]{Gap: secrets[i].Gap, Needs: secrets[i].Needs}
-			continue
-		}
-		if s.EnvSecrets.known {
-			s.EnvSecrets.Value[clip(said.Name)] = secrets[i].Value
-		}
-	}
+	return found, faults, secrets
 }
 
 // rulesets asks for each ruleset of the repository and of its organisation.

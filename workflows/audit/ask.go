@@ -36,7 +36,8 @@ type wanted struct {
 // look asks whether each pinned commit is in its repository's history, if that is
 // wanted, and reads each pinned action of the release graph, and each that those use,
 // once, all of a depth at the same time.
-func (r *remotes) look(ctx context.Context, f Files, pins bool) (map[Pin]workflows.Seen[bool], map[string]workflows.Seen[Action]) {
+func (r *remotes) look(ctx context.Context, f Files, pins bool) (
+	map[Pin]workflows.Seen[bool], map[string]workflows.Seen[Action]) {
 	a := asking{remotes: r, actions: map[string]workflows.Seen[Action]{}}
 	if pins {
 		a.pins = map[Pin]workflows.Seen[bool]{}
@@ -123,7 +124,8 @@ func (a *asking) askPins(ctx context.Context, level []wanted, tagged map[Pin]boo
 
 // askActions reads each action that is not known, from its files where they came
 // already, and names those.
-func (a *asking) askActions(ctx context.Context, level []wanted, files map[string]map[string][]byte, depth int) []string {
+func (a *asking) askActions(ctx context.Context, level []wanted,
+	files map[string]map[string][]byte, depth int) []string {
 	var names []string
 	for _, w := range level {
 		if _, known := a.actions[w.Name]; w.inside && !known {
@@ -136,9 +138,12 @@ func (a *asking) askActions(ctx context.Context, level []wanted, files map[strin
 	if depth < maxNesting {
 		now = min(len(names), max(0, maxActions-len(a.actions)))
 	}
-	maps.Copy(a.actions, each(names[:now], func(name string) (Action, error) { return inside(ctx, a.content, name, files[name]) }))
+	maps.Copy(a.actions, each(names[:now], func(name string) (Action, error) {
+		return inside(ctx, a.content, name, files[name])
+	}))
 	for _, name := range names[now:] {
-		a.actions[name] = workflows.Seen[Action]{Gap: fmt.Sprintf("at most %d actions are read, %d within each other", maxActions, maxNesting)}
+		a.actions[name] = workflows.Seen[Action]{
+			Gap: fmt.Sprintf("at most %d actions are read, %d within each other", maxActions, maxNesting)}
 	}
 	return names
 }

@@ -171,7 +171,8 @@ func Judge(f Facts) Report {
 		if rule.judge != nil {
 			j := rule.judge(f)
 			a.Verdict = j.verdict()
-			a.Spots, a.Gaps = sorted(append(a.Spots, j.spots...)), append(append(a.Gaps, j.gaps...), j.asks...)
+			a.Spots = sorted(append(a.Spots, j.spots...))
+			a.Gaps = append(a.Gaps, once(append(j.gaps, j.asks...))...)
 		}
 		r.Answers = append(r.Answers, a)
 	}

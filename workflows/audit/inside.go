@@ -150,4 +150,4 @@ func (f Files) nested() []use {
 }
 
 // ownFile is how an action names its folder, in a script or in what a script is given.
-var ownFile = regexp.MustCompile(`(?i)\bgithub\.action_path\b|\bGITHUB_ACTION_PATH\b`)
+var ownFile = regexp.MustCompile(`(?i)action_path|\b_actions[/\\]|tojson\(\s*github\s*\)`)

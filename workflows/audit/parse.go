@@ -150,7 +150,7 @@ func parseWorkflow(at string, raw []byte) *file {
 	w, errs := actionlint.Parse(raw)
 	for _, e := range errs {
 		if !strings.HasSuffix(e.Message, "is defined but not used") {
-			f.gaps = append(f.gaps, Gap{File: at, Line: e.Line, What: "not understood: " + e.Message})
+			f.miss(e.Line, "not understood: %s", e.Message)
 		}
 	}
 	if w == nil {
@@ -174,10 +174,15 @@ func newFile(at string, raw []byte) *file {
 	return &file{path: at, own: at, lines: strings.Split(string(raw), "\n")}
 }
 
+// miss notes something of the file that was not seen; line 0 is the whole.
+func (f *file) miss(line int, format string, args ...any) {
+	f.gaps = append(f.gaps, Gap{File: f.path, Line: line, What: fmt.Sprintf(format, args...)})
+}
+
 // survive turns a panic of the parser into a gap.
 func (f *file) survive() {
 	if failed := recover(); failed != nil {
-		f.gaps = append(f.gaps, Gap{File: f.path, What: fmt.Sprintf("not understood: the parser failed (%v)", failed)})
+		f.miss(0, "not understood: the parser failed (%v)", failed)
 	}
 }
 
@@ -187,11 +192,11 @@ func (f *file) survive() {
 // a gap, and the rest is judged: what is broken there is broken.
 func (f *file) bounded(raw []byte) bool {
 	if len(raw) > maxFile {
-		f.gaps = append(f.gaps, Gap{File: f.path, What: fmt.Sprintf("want at most %d bytes, got %d", maxFile, len(raw))})
+		f.miss(0, "want at most %d bytes, got %d", maxFile, len(raw))
 		return false
 	}
 	if err := workflows.CheckReading(raw); err != nil {
-		f.gaps = append(f.gaps, Gap{File: f.path, What: "not understood: " + err.Error()})
+		f.miss(0, "not understood: %v", err)
 		if workflows.CheckLines(raw) != nil {
 			return false
 		}
@@ -204,7 +209,7 @@ func (f *file) bounded(raw []byte) bool {
 		return true
 	}
 	if nodes(&root, map[*yaml.Node]int{}) > maxNodes {
-		f.gaps = append(f.gaps, Gap{File: f.path, What: fmt.Sprintf("want at most %d values, with all aliases written out; got more", maxNodes)})
+		f.miss(0, "want at most %d values, with all aliases written out; got more", maxNodes)
 		return false
 	}
 	return true
@@ -292,24 +297,25 @@ func parseAction(at string, raw []byte) *file {
 		err = errors.New("it does not say what it runs with (runs.using)")
 	}
 	if err != nil {
-		f.gaps = append(f.gaps, Gap{File: at, What: "not understood: " + err.Error()})
+		f.miss(0, "not understood: %v", err)
 		return f
 	}
 	j := &job{file: f}
 	for _, s := range a.Runs.Steps {
 		ast, err := s.step()
 		if err != nil {
-			f.gaps = append(f.gaps, Gap{File: at, Line: lineOf(s.Uses.String), What: "not understood: " + err.Error()})
+			f.miss(lineOf(s.Uses.String), "not understood: %v", err)
 		}
 		j.steps = append(j.steps, &step{Step: ast, job: j})
 		j.texts = append(j.texts, textsOf(f, ast)...)
 	}
 	f.runs = strings.ToLower(a.Runs.Using)
 	if f.runs == "composite" && len(j.steps) == 0 {
-		f.gaps = append(f.gaps, Gap{File: at, What: "not understood: a composite action without steps"})
+		f.miss(0, "not understood: a composite action without steps")
 	}
-	if image := a.Runs.Image.String; image != nil && len(image.Value) > 9 && strings.EqualFold(image.Value[:9], "docker://") {
-		image.Value = "docker://" + image.Value[9:]
+	const docker = "docker://"
+	if image := a.Runs.Image.String; image != nil && strings.HasPrefix(strings.ToLower(image.Value), docker) {
+		image.Value = docker + image.Value[len(docker):]
 		j.steps = append(j.steps, &step{job: j, Step: &actionlint.Step{Exec: &actionlint.ExecAction{Uses: image}}})
 		f.runs = "a container image"
 	}
@@ -329,9 +335,9 @@ func (f *file) checkUses() {
 		uses := s.uses()
 		name, _, _ := strings.Cut(uses, "@")
 		dots := func(part string) bool { return part == "." || part == ".." }
-		named := strings.Trim(name, ".") != "" && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "docker://")
-		if uses != "" && (!plainUses.MatchString(uses) || named && slices.ContainsFunc(strings.Split(name, "/"), dots)) {
-			f.gaps = append(f.gaps, Gap{File: f.path, Line: s.line(), What: fmt.Sprintf("not understood: want OWNER/NAME[/PATH]@REF, got %.100q", uses)})
+		winds := !strings.HasPrefix(name, ".") && slices.ContainsFunc(strings.Split(name, "/"), dots)
+		if uses != "" && (winds || !plainUses.MatchString(uses)) {
+			f.miss(s.line(), "not understood: want OWNER/NAME[/PATH]@REF, got %.100s", uses)
 		}
 	}
 }

@@ -102,6 +102,11 @@ func (g *GitHub) graphQL(c call) (answer, error) {
 	if err := validate("Query", fields, []any{"query"}); err != nil {
 		return answer{header: header, body: object{"errors": []any{err}}}, nil
 	}
+	return answer{header: header, body: g.answers(c, fields)}, nil
+}
+
+// answers are those of a query that is in order.
+func (g *GitHub) answers(c call, fields []selection) object {
 	data, faults := object{}, []any{}
 	for _, field := range fields {
 		repo, fault := g.ofQuery(c, field)
@@ -116,7 +121,7 @@ func (g *GitHub) graphQL(c call) (answer, error) {
 	if len(faults) > 0 {
 		body["errors"] = faults
 	}
-	return answer{header: header, body: body}, nil
+	return body
 }
 
 // ofQuery is the repository that a query names, also by a name that it had.

@@ -30,24 +30,8 @@ func newAudit(s Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit [OWNER/NAME]",
 		Short: "Say whether a repository is locked down enough to release from it",
-		Long: `Audit judges a repository rule by rule: where each is broken, what could not be
-seen and which permission would show it, what only a person can answer, and what
-to do. It ends with 0 whatever it finds, unless --check is given: then the rules
-in the policy's [audit] require must hold.
-
-    distgate audit                            the repository that publishes
-    distgate audit acme/widget --check
-    distgate audit --checkout .               a folder, and no settings
-    distgate audit --format json > before.json
-    distgate audit --baseline before.json     what changed since then first
-    distgate audit --checkout . --fix         what can be changed safely, a diff
-    distgate audit --settings DIR             settings, for an administrator
-    distgate audit --sign keys/alice          audit.json and its signature
-
-GitHub is asked with GITHUB_TOKEN; an administrator's sees the most. Without one
-there is only what everybody may see. The policy is the file here, or else the one
-on the repository's default branch.`,
-		Args: cobra.MaximumNArgs(1),
+		Long:  auditHelp,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				f.repository = args[0]
@@ -63,19 +47,46 @@ on the repository's default branch.`,
 			return runAudit(c.Context(), s, f)
 		},
 	}
-	c.Flags().StringVar(&f.checkout, "checkout", "", "judge the workflow files of this `DIR`, and ask nobody")
-	c.Flags().StringVar(&f.policy, "policy", "", "the policy `FILE` (default "+defaultPolicy+", here, in the folder or in the repository)")
-	c.Flags().BoolVar(&f.check, "check", false, "end with 1 where a rule that the policy requires is broken, with 3 where it cannot be judged")
-	c.Flags().StringVar(&f.format, "format", "text", "the `FORMAT` to write: "+strings.Join(auditFormats, ", "))
-	c.Flags().BoolVar(&f.fixes, "fix", false, "show as a diff what can be changed safely: pins, permissions, credentials of checkout")
-	c.Flags().BoolVar(&f.write, "write", false, "with --fix: write the files, and not the diff alone")
-	c.Flags().StringVar(&f.settings, "settings", "", "write rulesets, environments and Actions settings into this `DIR`, with the commands that apply them")
-	c.Flags().StringVar(&f.key, "sign", "", "keep what holds of the settings, signed with this OpenSSH private key `FILE`, as "+auditFile+
-		" and "+auditSignature)
-	c.Flags().BoolVar(&f.record, "record", false, "keep "+auditFile+" alone, to be signed with ssh-keygen")
-	c.Flags().StringVar(&f.baseline, "baseline", "", "an earlier audit, a `FILE` of --format json, to compare with")
+	f.flags(c)
 	return c
 }
+
+// flags are what an audit can be told.
+func (f *auditing) flags(c *cobra.Command) {
+	set := c.Flags()
+	set.StringVar(&f.checkout, "checkout", "", "judge the workflow files of this `DIR`, and ask nobody")
+	set.StringVar(&f.policy, "policy", "", "the policy `FILE` (default "+defaultPolicy+
+		", here, in the folder or in the repository)")
+	set.BoolVar(&f.check, "check", false, "end with 1 where a rule that the policy requires is broken, "+
+		"with 3 where it cannot be judged")
+	set.StringVar(&f.format, "format", "text", "the `FORMAT` to write: "+strings.Join(auditFormats, ", "))
+	set.BoolVar(&f.fixes, "fix", false, "show as a diff what can be changed safely: pins, permissions, credentials of checkout")
+	set.BoolVar(&f.write, "write", false, "with --fix: write the files, and not the diff alone")
+	set.StringVar(&f.settings, "settings", "", "write rulesets, environments and Actions settings into this `DIR`, "+
+		"with the commands that apply them")
+	set.StringVar(&f.key, "sign", "", "keep what holds of the settings, signed with this OpenSSH private key `FILE`, as "+
+		auditFile+" and "+auditSignature)
+	set.BoolVar(&f.record, "record", false, "keep "+auditFile+" alone, to be signed with ssh-keygen")
+	set.StringVar(&f.baseline, "baseline", "", "an earlier audit, a `FILE` of --format json, to compare with")
+}
+
+const auditHelp = `Audit judges a repository rule by rule: where each is broken, what could not be
+seen and which permission would show it, what only a person can answer, and what
+to do. It ends with 0 whatever it finds, unless --check is given: then the rules
+in the policy's [audit] require must hold.
+
+    distgate audit                            the repository that publishes
+    distgate audit acme/widget --check
+    distgate audit --checkout .               a folder, and no settings
+    distgate audit --format json > before.json
+    distgate audit --baseline before.json     what changed since then first
+    distgate audit --checkout . --fix         what can be changed safely, a diff
+    distgate audit --settings DIR             settings, for an administrator
+    distgate audit --sign keys/alice          audit.json and its signature
+
+GitHub is asked with GITHUB_TOKEN; an administrator's sees the most. Without one
+there is only what everybody may see. The policy is the file here, or else the one
+on the repository's default branch.`
 
 // audited is one audit as it is shown.
 type audited struct {

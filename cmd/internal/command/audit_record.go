@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/distgate/distgate/staging/dist"
 	"github.com/distgate/distgate/staging/rule"
@@ -18,22 +19,9 @@ import (
 // about settings beside the policy, where the gate finds it when it is on the
 // default branch. With a key it is signed; else ssh-keygen signs it.
 func (f auditing) sign(ctx context.Context, s Streams) error {
-	if f.checkout != "" {
-		return usagef("--sign and --record are about a repository on GitHub, and not a folder's files")
-	}
-	p, err := f.signingPolicy(ctx)
+	p, age, err := f.terms(ctx)
 	if err != nil {
-		return policyFault(err)
-	}
-	if f.repository != "" && !strings.EqualFold(f.repository, p.table.Publish.Repository) {
-		return usagef("the policy is that of " + p.table.Publish.Repository + ", and not of " + f.repository)
-	}
-	age, err := p.auditAge()
-	if err == nil && age == 0 {
-		err = p.refuse("audit.max-age", `how old an audit may be, as "720h"`, "")
-	}
-	if err != nil {
-		return policyFault(err)
+		return err
 	}
 	a, err := f.ofRepository(ctx, s)
 	if err != nil {
@@ -66,6 +54,26 @@ func (f auditing) sign(ctx context.Context, s Streams) error {
 		return a.decide(s, f.format)
 	}
 	return nil
+}
+
+// terms are the policy by which an audit is signed, and how old one may be.
+func (f auditing) terms(ctx context.Context) (p policy, age time.Duration, err error) {
+	if f.checkout != "" {
+		return p, 0, usagef("--sign and --record are about a repository on GitHub, and not a folder's files")
+	}
+	if p, err = f.signingPolicy(ctx); err != nil {
+		return p, 0, policyFault(err)
+	}
+	if f.repository != "" && !strings.EqualFold(f.repository, p.table.Publish.Repository) {
+		return p, 0, usagef("the policy is that of " + p.table.Publish.Repository + ", and not of " + f.repository)
+	}
+	if age, err = p.auditAge(); err == nil && age == 0 {
+		err = p.refuse("audit.max-age", `how old an audit may be, as "720h"`, "")
+	}
+	if err != nil {
+		return p, 0, policyFault(err)
+	}
+	return p, age, nil
 }
 
 // signingPolicy is the policy of this folder, as far as it says who may sign.
