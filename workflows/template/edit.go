@@ -33,7 +33,7 @@ func (w *Workflow) Edit() (Edit, error) {
 	if err := w.judge(); err != nil {
 		return Edit{}, err
 	}
-	e := Edit{Attested: names(w.jobs, job.builds), Removed: names(w.jobs, job.publishes), Old: w.published(), Idle: w.idle()}
+	e := Edit{Attested: names(w.jobs, job.builds), Removed: names(w.jobs, job.publishes), Old: w.Published(), Idle: w.idle()}
 	out := map[int]bool{} // lines, by their numbers from 0
 	end := 0              // of the last job that stays
 	for _, j := range w.jobs {
@@ -139,8 +139,13 @@ func (w *Workflow) judge() error {
 	var no rule.Refusals
 	builds, gone := names(w.jobs, job.builds), names(w.jobs, job.publishes)
 	if len(builds) == 0 {
-		no = append(no, w.refuse("a job that builds and uploads its files with actions/upload-artifact", "none",
-			"name the workflow that builds with --into")...)
+		got, hint := "none", "name the workflow that builds with --into"
+		if len(gone) > 0 {
+			got = "none; job " + gone[0] + " publishes"
+			hint = "let a job build and upload its files with actions/upload-artifact, and publish nothing; " +
+				"or begin anew, with distgate init --all-in-one"
+		}
+		no = append(no, w.refuse("a job that builds and uploads its files with actions/upload-artifact", got, hint)...)
 	}
 	if mayMint(w.permissions) {
 		no = append(no, w.token("the whole workflow")...)

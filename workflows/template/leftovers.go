@@ -21,8 +21,9 @@ type Published struct {
 // projectPage is where PyPI shows a project.
 var projectPage = regexp.MustCompile(`^https://(?:test\.)?pypi\.org/(?:p|project)/([A-Za-z0-9][A-Za-z0-9._-]*)(?:/|$)`)
 
-// published are the jobs that publish, as far as the text tells.
-func (w *Workflow) published() (list []Published) {
+// Published are the jobs that publish, by other means than distgate, as far as the text
+// tells.
+func (w *Workflow) Published() (list []Published) {
 	for _, j := range w.jobs {
 		if !j.publishes() {
 			continue

@@ -85,6 +85,7 @@ type beginning struct {
 	Dropped     []string     `json:"droppedIndexes,omitempty"`  // that were published to, and are not any more
 	Others      []string     `json:"otherBranches,omitempty"`   // that have the workflow as it was
 	There       string       `json:"onOtherBranches,omitempty"` // the command to run on each
+	Past        []pastGate   `json:"pastTheGate,omitempty"`     // jobs of other workflows
 	Maintained  []string     `json:"releaseBranches,omitempty"` // of these, as patterns
 	Publishers  []publisher  `json:"publishers,omitempty"`
 	Old         []publisher  `json:"oldPublishers,omitempty"` // to be removed
@@ -244,6 +245,9 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 	}
 	if s.Project == "" {
 		s.Project = repo.project()
+	}
+	if err := b.past(repo, f, &s); err != nil {
+		return err
 	}
 	files, err := s.Write()
 	if err != nil {

@@ -80,6 +80,9 @@ func (p printer) additions(all []addition) {
 
 // leftovers are what the edit of the workflow left for people to judge.
 func (p printer) leftovers(b beginning) {
+	for _, past := range b.Past {
+		p.hanging("left over", past.Workflow+" publishes past the gate, in its job "+past.Job+": take that out, or delete the file")
+	}
 	for _, name := range b.Unused {
 		p.hanging("left over", "inputs."+name+" is used by nothing now; delete it")
 	}
