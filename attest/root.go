@@ -137,17 +137,27 @@ func (e RootTooOld) Error() string {
 // instance); cache is a directory that keeps the metadata, so that a later
 // fetch cannot be rolled back.
 func FetchRoot(ctx context.Context, repository string, rootJSON []byte, cache string) (Root, []byte, error) {
-	options := &tuf.Options{Root: rootJSON, RepositoryBaseURL: repository, CachePath: cache, Context: ctx}
-	client, err := tuf.New(options)
+	raw, err := fetchTarget(&tuf.Options{Root: rootJSON, RepositoryBaseURL: repository, CachePath: cache, Context: ctx}, "trusted_root.json")
 	if err != nil {
-		return Root{}, nil, fmt.Errorf("%s: %w", repository, err)
-	}
-	raw, err := client.GetTarget("trusted_root.json")
-	if err != nil {
-		return Root{}, nil, fmt.Errorf("%s: trusted_root.json: %w", repository, err)
+		return Root{}, nil, fmt.Errorf("%s: trusted_root.json: %w; if it stays so, remove what is kept in %s", repository, err, cache)
 	}
 	loaded, err := LoadRoot(repository+"/trusted_root.json", bytes.NewReader(raw))
 	return loaded, raw, err
+}
+
+// fetchTarget gets a target by TUF. The library reads metadata before it knows who
+// signed them, and panics where they lack what it takes for granted.
+func fetchTarget(options *tuf.Options, name string) (raw []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("metadata that are none of TUF's: %v", p)
+		}
+	}()
+	client, err := tuf.New(options)
+	if err != nil {
+		return nil, err
+	}
+	return client.GetTarget(name)
 }
 
 // PublicGoodTUF is the root of trust of Sigstore's public-good TUF repository,

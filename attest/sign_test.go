@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -261,4 +264,44 @@ func spoil(value any, n int) (any, int) {
 		}
 	}
 	return value, n
+}
+
+// Whatever a TUF repository answers, and whatever became of the cache, there is the
+// instance's root or an error.
+func TestFetchRootSurvivesEveryAnswer(t *testing.T) {
+	j := newJob(t, "pypi")
+	front := &front{next: j.sigstore.Handler(j.issuer)}
+	server := httptest.NewServer(front)
+	defer server.Close()
+	fetch := func(cache string) error {
+		_, raw, err := attest.FetchRoot(t.Context(), server.URL+"/tuf", j.sigstore.TUFRoot(), cache)
+		if err == nil && !bytes.Equal(raw, j.sigstore.TrustedRoot()) {
+			t.Error("another root than the instance's")
+		}
+		return err
+	}
+	check(t, fetch(t.TempDir()))
+	for _, path := range front.paths {
+		for front.at, front.n, front.done = path, 0, false; !front.done; front.n += 3 {
+			_ = fetch(t.TempDir())
+		}
+	}
+	front.at = ""
+	cache := t.TempDir()
+	check(t, fetch(cache))
+	check(t, filepath.WalkDir(cache, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		good, err := os.ReadFile(path)
+		check(t, err)
+		for _, bad := range []string{"", string(good[:len(good)/2]), "{}", "[null]", "<html>", `{"signed":null}`, strings.Repeat("a", 1<<20)} {
+			check(t, os.WriteFile(path, []byte(bad), 0o600))
+			if err := fetch(cache); err != nil && !strings.Contains(err.Error(), cache) {
+				t.Errorf("%s is damaged, and where it lies is not said: %v", filepath.Base(path), err)
+			}
+			check(t, os.WriteFile(path, good, 0o600))
+		}
+		return fetch(cache)
+	}))
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -520,5 +522,87 @@ func TestAPersonOrAnotherCI(t *testing.T) {
 		if diff := cmp.Diff(c.want, rules(verdict.Refused())); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+// Whatever stands in the place of a member of a bundle, it is refused, or proves what
+// the whole one proved.
+func TestVerifierSurvivesEveryBundle(t *testing.T) {
+	w := newWorld(t)
+	f := file(t, wheel, "bytes")
+	bundle := w.sign(t, w.claims, sigstoretest.Provenance(w.claims, subjects(f)...))[0]
+	attestation, err := bundle.PEP740()
+	check(t, err)
+	w.survives(t, f, bundle.Raw(), 1)
+	w.survives(t, f, attestation, 1)
+}
+
+// So it is with real ones, under their own roots.
+func TestVerifierSurvivesEveryRealBundle(t *testing.T) {
+	dir := os.Getenv("DISTGATE_VECTORS")
+	if dir == "" {
+		t.Skip("DISTGATE_VECTORS is not set")
+	}
+	read := func(name string) []byte {
+		raw, err := os.ReadFile(filepath.Join(dir, name))
+		check(t, err)
+		return raw
+	}
+	for _, c := range []struct{ repository, workflow, file, bundle string }{
+		{"trailofbits/pypi-attestations", "release.yml", "pypi-attestations/assets/pypi_attestations-0.0.19.tar.gz",
+			"pypi-attestations/assets/pypi_attestations-0.0.19.tar.gz.slsa.attestation"},
+		{"actions/attest-demo", "build-python.yml", "cli-npm/cli/github_provenance_demo-0.0.12-py3-none-any.whl",
+			"cli-npm/cli/github_provenance_demo-0.0.12-py3-none-any-bundle.jsonl"},
+	} {
+		w := world{policy: attest.Workflow(c.repository, ".github/workflows/"+c.workflow)}
+		var roots []attest.Root
+		for _, name := range []string{"public-good", "github"} {
+			root, err := attest.LoadRoot(name, bytes.NewReader(read("roots/"+name+".trusted_root.json")))
+			check(t, err)
+			roots = append(roots, root)
+		}
+		var err error
+		w.verifier, err = attest.NewVerifier(roots...)
+		check(t, err)
+		f := file(t, filepath.Base(c.file), string(read(c.file)))
+		w.survives(t, f, parse(t, read(c.bundle))[0].Raw(), 3)
+	}
+}
+
+// survives spoils every step-th member of a good bundle.
+func (w world) survives(t *testing.T, f dist.File, good []byte, step int) {
+	t.Helper()
+	for n := 0; ; n += step {
+		var value any
+		check(t, json.Unmarshal(good, &value))
+		value, left := spoil(value, n)
+		raw, err := json.Marshal(value)
+		check(t, err)
+		w.sameOrRefused(t, f, good, raw)
+		if left < 0 {
+			continue
+		}
+		if n < 100 {
+			t.Errorf("%d bundles: nothing was tried", n)
+		}
+		return
+	}
+}
+
+// sameOrRefused verifies a file by a good bundle, and by one made of it.
+func (w world) sameOrRefused(t *testing.T, f dist.File, good, raw []byte) {
+	t.Helper()
+	bundles, err := attest.ParseBundles("b", bytes.NewReader(raw))
+	if err != nil {
+		return
+	}
+	verdict, err := w.verifier.Verify(t.Context(), w.policy, []attest.Candidate{{File: f, Bundles: bundles}})
+	if err != nil || verdict.Err() != nil {
+		return
+	}
+	want := w.verify(t, attest.Candidate{File: f, Bundles: parse(t, good)}).Verified()[0].Evidence()[0]
+	want.Bundle = bundles[0].Digest()
+	if diff := cmp.Diff(want, verdict.Verified()[0].Evidence()[0]); diff != "" {
+		t.Errorf("%s\n%s", raw, diff)
 	}
 }
