@@ -128,8 +128,8 @@ type RootTooOld struct {
 }
 
 func (e RootTooOld) Error() string {
-	return fmt.Sprintf("%s: could not decide: issued by %s, which the trusted root %v knows only with older keys; "+
-		"fetch a newer trusted root", e.Bundle, e.Issuer, e.Roots)
+	return fmt.Sprintf("%s: issued by %s, which the trusted root %s knows only with older keys; "+
+		"fetch a newer trusted root", e.Bundle, e.Issuer, strings.Join(e.Roots, " or "))
 }
 
 // FetchRoot gets trusted_root.json from a TUF repository. rootJSON is the

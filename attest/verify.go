@@ -357,7 +357,17 @@ func (j judging) candidate(c Candidate, proofs map[dist.Digest]*proof) (Verified
 	if len(v.evidence) > 0 {
 		return v, nil, nil
 	}
-	return Verified{}, v.others, undecided
+	return Verified{}, distinct(v.others), undecided
+}
+
+// distinct leaves out what several bundles are refused for in the same words.
+func distinct(refused rule.Refusals) (list rule.Refusals) {
+	for _, r := range refused {
+		if !slices.Contains(list, r) {
+			list = append(list, r)
+		}
+	}
+	return list
 }
 
 func sorted(bundles []Bundle) []Bundle {

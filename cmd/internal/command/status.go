@@ -246,6 +246,9 @@ func (p printer) standing(st standing) {
 		p.field("votes", fmt.Sprintf("%d of %d people approved", st.Have, st.Need))
 	}
 	p.ballots(st.By, st.State == "published" || st.State == "withdrawn")
+	if st.State == "published" && st.Have < st.Need && len(st.Today) == 0 {
+		p.field("counted", fmt.Sprintf("publish counted %d approvals; distgate reconcile reads those on GitHub again", st.Need))
+	}
 	if st.Former {
 		p.field("by", formerPeople)
 	}

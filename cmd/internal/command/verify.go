@@ -121,6 +121,10 @@ func (f verifyFlags) verify(ctx context.Context, s Streams, named []string) erro
 		return usagef("--step goes with --layout")
 	}
 	result, err := f.verified(ctx, s, named)
+	var refused rule.Refusals
+	if f.json && errors.As(err, &refused) && !errors.As(err, new(usageError)) {
+		result, err = verification{Verified: []verifiedFile{}, Refused: refused, err: err}, nil
+	}
 	if err != nil {
 		return err
 	}
@@ -378,6 +382,9 @@ func (v verification) show(s Streams, asJSON bool) error {
 	if asJSON {
 		if v.Refused == nil {
 			v.Refused = rule.Refusals{}
+		}
+		if v.Others == nil {
+			v.Others = []string{}
 		}
 		if err := emit(s.Out, v); err != nil {
 			return err
