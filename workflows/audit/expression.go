@@ -115,13 +115,35 @@ func cutExpression(s string) (source, rest string, closed bool) {
 	return s, "", false
 }
 
+const (
+	maxExpression = 21_000 // characters: GitHub takes no longer one (ExpressionConstants of actions/runner)
+	maxDepth      = 200    // of what is within each other; GitHub counts less of it, and takes 50
+)
+
 func parseExpression(source string, line int) expression {
 	e := expression{source: strings.TrimSpace(source), line: line}
+	if len(source) > maxExpression {
+		return e
+	}
 	tree, err := actionlint.NewExprParser().Parse(actionlint.NewExprLexer(source + "}}"))
-	if err == nil {
+	if err == nil && depthOf(tree) <= maxDepth {
 		e.tree = tree
 	}
 	return e
+}
+
+// depthOf is how deep an expression goes.
+func depthOf(tree actionlint.ExprNode) (deepest int) {
+	depth := 0
+	actionlint.VisitExprNode(tree, func(_, _ actionlint.ExprNode, entering bool) {
+		if !entering {
+			depth--
+			return
+		}
+		depth++
+		deepest = max(deepest, depth)
+	})
+	return deepest
 }
 
 // isBlock tells whether a value is written as a block, which begins on the line

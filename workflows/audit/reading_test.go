@@ -81,3 +81,23 @@ func TestActionsReadInTwoWays(t *testing.T) {
 		t.Errorf("got %v", f.gaps)
 	}
 }
+
+// An expression that is longer or deeper than GitHub takes is not understood, and soon.
+func TestExpressionsWithoutEnd(t *testing.T) {
+	const n = 150_000
+	for name, e := range map[string]string{
+		"in each other":     strings.Repeat("(", n) + "1" + strings.Repeat(")", n),
+		"that do not end":   strings.Repeat("(", 1_000_000),
+		"not not":           strings.Repeat("!", n) + "1",
+		"of each other":     "github" + strings.Repeat("[0]", n),
+		"just short enough": "github" + strings.Repeat("[0]", 6_000),
+		"in functions":      strings.Repeat("f(", 6_000) + strings.Repeat(")", 6_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Judge(alone("release.yml", []byte(inRelease(stepsOf("- run: echo ${{ "+e+" }}")))))
+			if a := answer(r, templateInjection.ID); a.Verdict == Holds || a.Verdict == DoesNotApply {
+				t.Errorf("got %s %v", a.Verdict, a.Gaps)
+			}
+		})
+	}
+}
