@@ -143,7 +143,7 @@ func (p printer) percents(files []approval.Matched) {
 			p.field(fmt.Sprintf("%d %% up", f.Percent()), fmt.Sprintf("%d files more; --json has them", len(files)-listed))
 			break
 		}
-		p.field(fmt.Sprintf("%d %%", f.Percent()), "of "+f.File)
+		p.field(fmt.Sprintf("%d %%", f.Percent()), "as in the source: "+f.File)
 	}
 }
 

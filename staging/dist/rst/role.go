@@ -99,14 +99,13 @@ func (d *call) makeRole() []*node {
 		d.fault(d.line, "%q directive arguments not valid role names: %q.", d.name, d.body[0].text)
 		return nil
 	}
-	r := role{}
-	if form[2] != "" {
-		base, known := d.role(form[2])
-		if !known {
-			d.fault(d.line, "Unknown interpreted text role %q.", form[2])
-			return nil
-		}
-		r = base
+	r, known := role{}, form[2] == ""
+	if !known {
+		r, known = d.role(form[2])
+	}
+	if !known {
+		d.fault(d.line, "Unknown interpreted text role %q.", form[2])
+		return nil
 	}
 	spec := directive{accepts: map[string]conversion{"class": aClass}}
 	switch r.base {

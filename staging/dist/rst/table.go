@@ -196,16 +196,22 @@ func (c corner) compare(to corner) int {
 	return cmp.Or(cmp.Compare(c.row, to.row), cmp.Compare(c.column, to.column))
 }
 
+// counted leaves out what takes no column.
+func (g grid) counted() grid {
+	plain := make(grid, len(g))
+	for i := range g {
+		plain[i] = counted(g[i])
+	}
+	return plain
+}
+
 // gridTable reads the cells of a grid: from the upper left corner on, each cell is
 // gone around, and its other corners are where cells may begin.
 func (m *machine) gridTable(n *node, g grid, no int) {
 	if !m.separators(g, gridSeparator, no) {
 		return
 	}
-	plain := make(grid, len(g))
-	for i := range g {
-		plain[i] = counted(g[i])
-	}
+	plain := g.counted()
 	bottom, right := len(g)-1, len(plain[0])-1
 	done := slices.Repeat([]int{-1}, right+1)
 	columns := map[int]bool{0: true}

@@ -159,51 +159,67 @@ func (d *call) csvRows() (head, rows [][]string, ok bool) {
 
 // readCSV reads rows of cells as the module csv of Python does that is strict and
 // skips blanks at the beginning.
-func readCSV(lines []string) (rows [][]string, err error) {
-	var row []string
-	var cell strings.Builder
-	const (
-		begins = iota
-		plain
-		quoted
-		closed
-	)
-	state := begins
+func readCSV(lines []string) ([][]string, error) {
+	var c csvText
 	for _, l := range lines {
-		if state != quoted && l == "" {
-			rows = append(rows, nil)
+		if c.at != quotedCell && l == "" {
+			c.rows = append(c.rows, nil)
 			continue
 		}
 		for _, r := range l + "\n" {
-			ends := state != quoted && (r == ',' || r == '\n')
-			switch {
-			case ends:
-				row = append(row, cell.String())
-				cell.Reset()
-				state = begins
-			case state == begins && r == ' ':
-			case state == begins && r == '"':
-				state = quoted
-			case state == quoted && r == '"':
-				state = closed
-			case state == closed && r == '"':
-				cell.WriteRune(r)
-				state = quoted
-			case state == closed:
+			if !c.read(r) {
 				return nil, errors.New(`"," expected after """`)
-			default:
-				if state == begins {
-					state = plain
-				}
-				cell.WriteRune(r)
-			}
-			if ends && r == '\n' {
-				rows, row = append(rows, row), nil
 			}
 		}
 	}
-	if state == quoted {
+	if c.at == quotedCell {
 		return nil, errors.New("unexpected end of data")
 	}
-	return rows, nil
+	return c.rows, nil
+}
+
+// csvText is what was read, and where in a cell its end is.
+type csvText struct {
+	rows [][]string
+	row  []string
+	cell strings.Builder
+	at   cellPart
+}
+
+type cellPart int
+
+const (
+	cellBegins cellPart = iota
+	plainCell
+	quotedCell
+	closedCell // behind a quotation mark that may be its end
+)
+
+// read takes one character more; it tells whether one may stand there.
+func (c *csvText) read(r rune) bool {
+	switch {
+	case c.at != quotedCell && (r == ',' || r == '\n'):
+		c.row = append(c.row, c.cell.String())
+		c.cell.Reset()
+		c.at = cellBegins
+		if r == '\n' {
+			c.rows, c.row = append(c.rows, c.row), nil
+		}
+	case c.at == cellBegins && r == ' ':
+	case (c.at == cellBegins || c.at == closedCell) && r == '"':
+		if c.at == closedCell {
+			c.cell.WriteRune(r)
+		}
+		c.at = quotedCell
+	case c.at == quotedCell && r == '"':
+		c.at = closedCell
+	case c.at == closedCell:
+		return false
+	default:
+		if c.at == cellBegins {
+			c.at = plainCell
+		}
+		c.cell.WriteRune(r)
+	}
+	return true
 }

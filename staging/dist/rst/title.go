@@ -66,16 +66,7 @@ func (m *machine) ruler() {
 	mark := strings.TrimRight(over.text, " ")
 	short := len(mark) < 4
 	if !m.titles {
-		switch {
-		case mark == "::":
-			m.text()
-		case short:
-			m.node.add(&node{kind: message})
-			m.text()
-		default:
-			m.fault(over.no, "Unexpected section title or transition.")
-			m.at++
-		}
+		m.noRuler(over.no, mark)
 		return
 	}
 	what := ""
@@ -102,6 +93,20 @@ func (m *machine) ruler() {
 		what = "Title overline too short."
 	}
 	m.overlined(over, what, short)
+}
+
+// noRuler reads such a line where there are neither titles nor transitions.
+func (m *machine) noRuler(no int, mark string) {
+	switch {
+	case mark == "::":
+		m.text()
+	case len(mark) < 4:
+		m.node.add(&node{kind: message})
+		m.text()
+	default:
+		m.fault(no, "Unexpected section title or transition.")
+		m.at++
+	}
 }
 
 // overlined goes on behind the line above a title, of which what is wrong.
