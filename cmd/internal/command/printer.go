@@ -50,7 +50,7 @@ const (
 
 // field writes a name and its value, which goes on under itself where it is
 // long. A value that begins with a word too long for its column, as a digest
-// is, gets lines of its own.
+// is, gets lines of its own; another such word begins further left.
 func (p printer) field(name, value string) {
 	at, room := column, width-column
 	lines := wrap(plain(value), room)
@@ -63,6 +63,9 @@ func (p printer) field(name, value string) {
 		lines = lines[1:]
 	}
 	for _, line := range lines {
+		if utf8.RuneCountInString(line) > width-at {
+			at = 2 * indent
+		}
 		fmt.Fprintf(p.w, "%*s%s\n", at, "", line)
 	}
 }
