@@ -56,3 +56,49 @@ func TestAChangedPolicyNeedsTheVotesOfTheOneBefore(t *testing.T) {
 		t.Errorf("got %v, %v", names, err)
 	}
 }
+
+// Where the list becomes another one, those who leave and those who come vote on one
+// release, by either road. Each vote counts on the list that has its voter, and is no
+// stranger's; what is still wanted of both is said at once.
+func TestWhoLeavesVotesOnIt(t *testing.T) {
+	w := newWorld(t)
+	former := w.policy
+	w.policy.Need, w.policy.Former = 1, &former
+	w.policy.Roads = []approval.Road{approval.Signed, approval.Environment}
+	former.Roads = w.policy.Roads
+	w.policy.People = []approval.Person{{GitHub: 4, Principals: []string{"dave@example.org"}}, former.People[2]}
+	alice, dave := w.cast(t, ballot{by: "alice"}), w.cast(t, ballot{by: "dave"})
+	bob := approval.EnvironmentReview{GitHub: 2, Login: "bob", State: "approved", Comment: "approve RELEASE"}
+
+	_, err := approval.Check(w.staged, nil, theRun, w.policy, noon)
+	var wait approval.Waiting
+	if !errors.As(err, &wait) || wait.Former || wait.Before == nil || wait.Before.Need != 2 || wait.Before.Have != 0 ||
+		len(wait.Before.May) != 3 {
+		t.Errorf("nobody voted: got %+v", wait)
+	}
+	_, err = approval.Check(w.staged, []staging.Record{alice}, theRun, w.policy, noon)
+	wait = approval.Waiting{}
+	if !errors.As(err, &wait) || wait.Have != 0 || wait.Before == nil || wait.Before.Have != 1 || len(wait.Refused) > 0 {
+		t.Errorf("one who leaves voted: got %+v", wait)
+	}
+	a, err := approval.Check(w.staged, []staging.Record{alice, dave}, w.reviews(bob), w.policy, noon)
+	if err != nil || len(a.Refused()) > 0 {
+		t.Errorf("all voted: got %v, and %v", err, a.Refused())
+	}
+
+	run := w.reviews(bob)
+	for _, judge := range []func() (approval.Ballot, error){
+		func() (approval.Ballot, error) { return approval.Judge(w.staged, alice, w.policy, noon) },
+		func() (approval.Ballot, error) {
+			return approval.JudgeReview(w.staged, run.Reviews[0], run, w.policy, noon)
+		},
+	} {
+		if b, err := judge(); err != nil || b.GitHub == 0 {
+			t.Errorf("of who leaves: got %+v, %v", b, err)
+		}
+	}
+	w.keys["eve"] = approval.NewKey(t, "eve")
+	if _, err := approval.Judge(w.staged, w.cast(t, ballot{by: "eve"}), w.policy, noon); !errors.As(err, new(rule.Refusals)) {
+		t.Errorf("of a stranger to both: got %v", err)
+	}
+}

@@ -351,8 +351,10 @@ func (f Facts) votes() Text {
 		t = t.and(say("; the policy that this one changes must be satisfied too, and is not"))
 	}
 	if before := f.Votes.Before; before != nil {
-		t = t.and(say(fmt.Sprintf("; the policy that this one changes must be satisfied too: %d of %d approved; may approve: ",
-			before.Have, before.Need)), codes(before.May, 5))
+		t = t.and(say(fmt.Sprintf("; the policy that this one changes must be satisfied too: %d of %d approved", before.Have, before.Need)))
+		if len(before.May) > 0 {
+			t = t.and(say("; of its people may approve: "), codes(before.May, 5))
+		}
 	}
 	if !f.Votes.Until.IsZero() {
 		t = t.and(say("; until " + utc(f.Votes.Until)))
