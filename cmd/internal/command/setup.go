@@ -135,6 +135,9 @@ func begin(ctx context.Context, f setupFlags, files string) (b beginning, err er
 			return b, err
 		}
 	}
+	if err := b.past(repo, f, &s); err != nil {
+		return b, err
+	}
 	if f.releasedBy == "" {
 		if err := b.gate(repo, f, s); err != nil {
 			return b, err
@@ -245,9 +248,6 @@ func (b *beginning) gate(repo checkout, f setupFlags, s template.Setup) (err err
 	}
 	if s.Project == "" {
 		s.Project = repo.project()
-	}
-	if err := b.past(repo, f, &s); err != nil {
-		return err
 	}
 	files, err := s.Write()
 	if err != nil {

@@ -42,7 +42,7 @@ func (b *beginning) past(repo checkout, f setupFlags, s *template.Setup) error {
 			continue // what is no workflow runs nothing; the other is told of where it is edited
 		}
 		for _, job := range w.Published() {
-			s.Project = cmp.Or(s.Project, job.Project)
+			s.Project = cmp.Or(s.Project, repo.project(), job.Project)
 			b.Past = append(b.Past, pastGate{at, job.Job})
 			for _, index := range job.Indexes {
 				old := publisher{publishingPage(index, cmp.Or(s.Project, "NAME")), owner, name, path.Base(at), job.Environment}
