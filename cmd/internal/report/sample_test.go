@@ -112,10 +112,11 @@ func looked(t testing.TB) Facts {
 		Declared: true, Branch: "maintenance/2.4.x", Tag: "v2.4.2", Tagged: staging.Before, TagObject: "1d6b11417761b2745bc51e04dd9eaef55688a7ea",
 		Signed: "tag", Signature: staging.Signature{Verified: true, Reason: "valid", By: "charris@example.org"}, BuildBranch: "maintenance/2.4.x", Inputs: []string{"inputs.environment"}}
 	since := approval.Since{Version: "2.4.1", Relation: approval.Earlier, Uploaded: "2026-01-10T09:00:00Z", Wheels: 71, Sdist: true,
-		Metadata: []approval.Difference{{Field: "Classifier", Now: "Programming Language :: Python :: 3.15", Files: 72}},
+		Metadata: []approval.Difference{{Field: "Classifier", Now: "Programming Language :: Python :: 3.15", Files: 71}},
 		Members: []approval.MemberChange{
 			{Name: "numpy/_core/tests/test_nep50.py", Kind: approval.Other, Was: -1, Now: 12_345, Files: 71},
-			{Name: "numpy.libs/libscipy_openblas64_-1d2c0d1c.so", Kind: approval.Native, Was: -1, Now: 24_000_000, Like: "numpy.libs/libscipy_openblas64_-8fb3d286.so", Files: 12},
+			{Name: "numpy.libs/libscipy_openblas64_-1d2c0d1c.so", Kind: approval.Native, Was: -1, Now: 24_000_000, Like: "numpy.libs/libscipy_openblas64_-8fb3d286.so", Files: 12,
+				In: "numpy-2.4.2-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl"},
 			{Name: "numpy/version.py", Kind: approval.Other, Was: 290, Now: 292, Files: 71},
 		},
 		Provenance: approval.Attested{Version: "2.4.1", Files: 72, Attested: 72}, Before: approval.Attested{Version: "2.4.0", Files: 72, Attested: 72},
