@@ -376,8 +376,9 @@ func ownPin(named string) (string, error) {
 	if at, ok := pinOf(info); ok {
 		return at, nil
 	}
-	return "", usagef("this distgate does not know the commit that it was built of; name the action that the workflows " +
-		"use with --action OWNER/REPO@COMMIT, all 40 digits of it: in a checkout of distgate, git rev-parse HEAD prints them")
+	return "", usagef("this distgate does not know the commit that it was built of (the checkout had changes, or " +
+		"-buildvcs=false is set); name the action that the workflows use with --action OWNER/REPO@COMMIT, all 40 digits of it: " +
+		"in a checkout of distgate, git rev-parse HEAD prints them")
 }
 
 // pinOf is the commit of a build of a clean checkout.
