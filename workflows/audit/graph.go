@@ -108,13 +108,13 @@ func (j *job) publishes() bool {
 func (j *job) attests() bool {
 	return slices.ContainsFunc(j.all(), func(s *step) bool {
 		return fits(s.uses(), attesting) ||
-			slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(signing) })
+			slices.ContainsFunc(s.commands(), func(c command) bool { return c.does(signing) })
 	}) || fits(value(j.uses), attesting)
 }
 
 func (s *step) publishes() bool {
 	return s.uploads() || s.isDistgate("publish") ||
-		slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(uploading) })
+		slices.ContainsFunc(s.commands(), func(c command) bool { return c.does(uploading) })
 }
 
 // checksOut tells whether the job has the repository's files.

@@ -62,7 +62,7 @@ func (s *step) runs(gates []string, verb string, commands ...string) bool {
 func (j *job) releases(gates []string) bool {
 	return j.attests() || j.tempts(gates) || slices.ContainsFunc(j.all(), func(s *step) bool {
 		return s.uploads() || s.runs(gates, "publish", distgatePublish) || s.runs(gates, "withdraw", "distgate withdraw", "distgate yank") ||
-			slices.ContainsFunc(s.commands(), func(c command) bool { return c.is(template.Uploading()) })
+			slices.ContainsFunc(s.commands(), func(c command) bool { return c.does(template.Uploading()) })
 	})
 }
 

@@ -58,5 +58,5 @@ func (s *step) uploads() bool {
 // uploads tells whether the command uploads to an index, and is not the gate: see
 // [step.runs].
 func (c command) uploads(gates []string) bool {
-	return c.is(uploading) && (len(gates) > 0 || !c.is([]string{distgatePublish}))
+	return c.does(uploading) && (len(gates) > 0 || !c.is([]string{distgatePublish}))
 }

@@ -101,3 +101,23 @@ func TestExpressionsWithoutEnd(t *testing.T) {
 		})
 	}
 }
+
+// An upload is seen however people write it.
+func TestUploadsAreSeen(t *testing.T) {
+	for _, script := range []string{"twine upload x", "twine --verbose upload x", "/usr/bin/twine upload x", ".venv/bin/twine upload x",
+		"bash -c 'twine upload x'", "eval twine upload x", "command twine upload x", "echo \" # \"; twine upload x", "echo '#' ' # ' && twine upload x",
+		"(twine upload x)", "if true; then twine upload x; fi", "python3 -m twine upload x", "uvx twine upload x", "uv publish"} {
+		job := "    environment: pypi\n" + stepsOf("- run: |", "    "+script)
+		a := answer(Judge(Facts{Gate: releaseYML, Files: alone("release.yml", []byte(inRelease(job))).Files}), pastTheGate.ID)
+		if a.Verdict != Broken {
+			t.Errorf("%s: %s", script, a.Verdict)
+		}
+	}
+	for _, script := range []string{"echo hello # ; twine upload x", "# twine upload x", "twine check x", "echo twine upload x"} {
+		job := stepsOf("- run: |", "    "+script)
+		a := answer(Judge(Facts{Gate: releaseYML, Files: alone("release.yml", []byte(inRelease(job))).Files}), pastTheGate.ID)
+		if a.Verdict != Holds {
+			t.Errorf("%s: %s %v", script, a.Verdict, a.Spots)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func commandsOf(script *actionlint.String, line int) (all []command) {
 			end, next = m[0], m[1]
 		}
 		part := source[:end]
-		if before, _, found := strings.Cut(" "+part, " #"); found {
+		if before, found := cutComment(part); found {
 			part = before
 			next = len(source)
 			if newline := strings.IndexByte(source, '\n'); newline >= 0 { // the comment goes to the end of the line
@@ -59,6 +60,13 @@ func commandsOf(script *actionlint.String, line int) (all []command) {
 		source = source[next:]
 	}
 	return all
+}
+
+// cutComment cuts a comment off. Behind an open quote there is none.
+func cutComment(part string) (before string, found bool) {
+	before, _, found = strings.Cut(" "+part, " #")
+	open := strings.Count(before, `"`)%2 == 1 || strings.Count(before, "'")%2 == 1
+	return before, found && !open
 }
 
 // carriers only run another command.
@@ -103,6 +111,19 @@ func (c command) is(names []string) bool {
 		want := strings.Fields(name)
 		return len(plain) >= len(want) && slices.Equal(plain[:len(want)], want)
 	})
+}
+
+// does is as [command.is], of what must not be overlooked: also by a path, and where a
+// shell is told to run it.
+func (c command) does(names []string) bool {
+	words := slices.Clone(c.words)
+	for len(words) > 1 && slices.Contains([]string{"bash", "sh", "zsh", "eval", "command", "-c"}, path.Base(words[0])) {
+		words = words[1:]
+	}
+	if len(words) > 0 {
+		words[0] = path.Base(words[0])
+	}
+	return c.is(names) || command{words: words}.is(names)
 }
 
 const distgatePublish = "distgate publish"
