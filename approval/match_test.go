@@ -222,4 +222,5 @@ func BenchmarkMatch(b *testing.B) {
 			b.Fatalf("got %+v", got.Files)
 		}
 	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/1e3/float64(b.N), "match-ms")
 }
