@@ -73,14 +73,15 @@ evidence for either. Attest each file once, under one name.`,
 	IdentityIssuer: `Fulcio wrote into the certificate who vouched for the signer (OID .8). For GitHub
 Actions that is https://token.actions.githubusercontent.com and nothing else.`,
 	IdentitySigner: `The signer (SAN and OID .9) is the workflow file that held the signing job, with its
-ref. It is compared whole. Where builds sign through a reusable workflow, name that one as signer.`,
+ref. It is compared whole; and where the workflow itself signs, both are of one commit (OID .10, .19). Where
+builds sign through a reusable workflow, name that one as signer.`,
 	IdentityRepository: `The certificate's source repository (OID .12) must be the policy's, whole and
 exactly. A fork has another.`,
 	IdentityID: `A repository's and an owner's name can be given up and taken by someone else; their
 numeric ids (OID .15, .17) cannot. The policy pins them.`,
 	IdentityWorkflow: `The top-level workflow of the run (OID .18) must be the file that the policy
-names, at the certificate's own ref or commit. Another workflow of the same repository is not the release
-build.`,
+names, at the certificate's own ref or commit, and of the commit that was built (OID .19). Another workflow of
+the same repository is not the release build.`,
 	IdentityRef: `The certificate's ref (OID .14) must be one that the policy names. A pull request or a
 feature branch can run the same workflow file with other contents.`,
 	IdentityRunner: `GitHub says in the certificate (OID .11) whether the signing job ran on its own
