@@ -151,7 +151,7 @@ func (p printer) waiting(w approval.Waiting) {
 	p.field("may vote", strings.Join(w.May, ", "))
 	p.beside(w.Before)
 	for _, id := range w.Seen {
-		p.field("look at", string(id)+": an approval says that it was seen")
+		p.field("look at", string(id)+": "+id.Why())
 	}
 	p.voteHere(w)
 	p.refusals(w.Refused)
