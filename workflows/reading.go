@@ -73,18 +73,16 @@ func (r *reading) check(n *yaml.Node) error {
 var number = regexp.MustCompile(`^(0x[0-9a-fA-F]+|0o[0-7]+|[-+]?0[0-9]+|\+[0-9.]+|` +
 	`[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
 
-// written is any other value that GitHub writes in its own way.
-var written = regexp.MustCompile(`^([-+]?([0-9]+\.[0-9]*|\.[0-9]+)|True|TRUE|False|FALSE|Null|NULL|~)$`)
+// written is any other value that GitHub writes in its own way: of a number it keeps
+// fifteen digits.
+var written = regexp.MustCompile(`^([-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]{16,})|True|TRUE|False|FALSE|null|Null|NULL|~)$`)
 
 // keys checks the keys of a mapping. GitHub compares them without their case, and takes
 // what is an expression for whatever that comes out as.
 func keys(n *yaml.Node) error {
 	known := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if key.Kind == yaml.AliasNode {
-			key = key.Alias
-		}
+		key, value := meant(n.Content[i]), n.Content[i+1]
 		name := strings.ToLower(key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode:
@@ -97,19 +95,36 @@ func keys(n *yaml.Node) error {
 			return fmt.Errorf("line %d: want each key once, got %.60q again", key.Line, key.Value)
 		}
 		known[name] = true
-		if name == "environment" && value.Kind == yaml.MappingNode {
-			for j := 0; j+1 < len(value.Content); j += 2 {
-				if value.Content[j].Value == "name" {
-					value = value.Content[j+1]
-					break
-				}
-			}
+		if name != "environment" {
+			continue
 		}
-		if name == "environment" && value.Kind == yaml.ScalarNode && value.Style == 0 && written.MatchString(value.Value) {
+		if value = environmentIn(value); value.Kind == yaml.ScalarNode && value.Style == 0 && written.MatchString(value.Value) {
 			return fmt.Errorf("line %d: want a name in quotes, got %.60s", value.Line, value.Value)
 		}
 	}
 	return nil
+}
+
+// environmentIn is what holds the name of an environment: the value itself, or what is
+// called the name in it.
+func environmentIn(n *yaml.Node) *yaml.Node {
+	if n = meant(n); n.Kind != yaml.MappingNode {
+		return n
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if meant(n.Content[i]).Value == "name" {
+			return meant(n.Content[i+1])
+		}
+	}
+	return n
+}
+
+// meant is a value, or what an alias stands for.
+func meant(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // unusual tells whether there may be something in a text that two readers take for two
@@ -120,25 +135,18 @@ func unusual(raw []byte) bool {
 			return true
 		}
 	}
-	for rest := raw; ; rest = rest[1:] {
-		at := bytes.Index(rest, []byte("${{"))
-		if at < 0 {
-			break
-		}
-		if rest = rest[at:]; expressionKey.Match(rest[:min(len(rest), 1000)]) {
-			return true
-		}
+	if expressionKey.Match(raw) {
+		return true
 	}
 	for i, c := range raw {
 		if i > 0 && !begins(raw[i-1]) {
 			continue
 		}
 		rest, first := raw[i:], i == 0 || raw[i-1] == '\n'
-		rest = rest[:min(len(rest), 100)]
 		switch {
 		case c == '?', c == '!' && !bytes.HasPrefix(rest, []byte("!=")), c == '%' && first,
 			first && i > 0 && bytes.HasPrefix(rest, []byte("---")), first && bytes.HasPrefix(rest, []byte("...")),
-			c == '*' && aliasKey.Match(rest), c == 'e' && environmentName.Match(rest),
+			c == '*' && alias.Match(rest), c == 'e' && environmentName.Match(rest),
 			(c == '+' || c == '-' || c == '.' || c >= '0' && c <= '9') && oddNumber.Match(rest):
 			return true
 		}
@@ -157,7 +165,7 @@ func begins(c byte) bool {
 
 var (
 	oddNumber       = regexp.MustCompile(`^([-+]?0[0-9xo]|\+[0-9.]|[-+]?[0-9.]+[eE]|[-+]?\.[iInN])`)
-	expressionKey   = regexp.MustCompile(`^\$\{\{[^\n]*\}\}[^\n]*:`)
-	aliasKey        = regexp.MustCompile(`^\*\S+\s*:`)
-	environmentName = regexp.MustCompile(`^environment["']?[ \t]*:[ \t]*[-+.0-9TFN~&*{#\r\n]`)
+	expressionKey   = regexp.MustCompile(`\$\{\{[^\n]*\}\}[^\n]*:`)
+	alias           = regexp.MustCompile(`^\*[A-Za-z0-9_-]`)
+	environmentName = regexp.MustCompile(`^environment["']?[ \t]*:[ \t]*[-+.0-9TFNn~&*{#\r\n]`)
 )

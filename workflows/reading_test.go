@@ -17,6 +17,7 @@ func TestEveryReaderReadsTheSame(t *testing.T) {
 		}
 		return order
 	}
+	long := strings.Repeat("x", 200)
 	for name, c := range map[string]struct{ from, to, want string }{
 		"as it is":                   {"", "", ""},
 		"with a beginning":           {"on: push", "---\non: push", ""},
@@ -61,6 +62,16 @@ func TestEveryReaderReadsTheSame(t *testing.T) {
 		"an environment, by name":    {"pypi", "{url: x, name: 3.10}", "line 4: want a name in quotes, got 3.10"},
 		"on lines":                   {"pypi", "\n      name: True", "line 5: want a name in quotes, got True"},
 		"in an order":                {"pypi", "\n      url: x\n      name: ~", "line 6: want a name in quotes, got ~"},
+		"as an alias":                {"on: push", "on: push\nenv: {A: &x 3.10}\nb: {environment: *x}", "line 2: want a name in quotes, got 3.10"},
+		"a name as an alias":         {"on: push", "on: push\nenv: {A: &x 3.10}\nb: {environment: {name: *x}}", "line 2: want a name in quotes"},
+		"a word as an alias":         {"on: push", "on: push\nenv: {A: &x name}\nb: {environment: {*x : 3.10}}", "line 3: want a name in quotes"},
+		"both as an alias":           {"on: push", "on: push\nenv: {A: &x {name: 3.10}}\nb: {environment: *x}", "line 2: want a name in quotes"},
+		"more digits than are kept":  {"pypi", "1234567890123456", "line 4: want a name in quotes"},
+		"none at all":                {"pypi", "null", "line 4: want a name in quotes, got null"},
+		"a number, far away":         {"environment: pypi", "environment" + strings.Repeat(" ", 200) + ": 3.10", "line 4: want a name in quotes"},
+		"a long number":              {"pypi", "1" + strings.Repeat("0", 200) + "e-200", "line 4: want a number"},
+		"a long alias":               {"on: push", "on: &" + long + " ${{ x }}\nenv: {*" + long + " : y}", "want a key that is known"},
+		"a long expression":          {"environment: pypi", "env: {\"${{ '" + strings.Repeat("\u00e9", 1000) + "' }}\": x}", "line 4: want a key that is known"},
 		"a mark in the middle":       {"    env", "\ufeff    env", "line 4: want a byte order mark at the beginning"},
 		"UTF-16":                     {text, utf16("\xff\xfe"), "want text in UTF-8"},
 		"Latin":                      {"pypi", "\xe9", "want text in UTF-8"},
