@@ -106,14 +106,23 @@ func TestExpressionsWithoutEnd(t *testing.T) {
 func TestUploadsAreSeen(t *testing.T) {
 	for _, script := range []string{"twine upload x", "twine --verbose upload x", "/usr/bin/twine upload x", ".venv/bin/twine upload x",
 		"bash -c 'twine upload x'", "eval twine upload x", "command twine upload x", "echo \" # \"; twine upload x", "echo '#' ' # ' && twine upload x",
-		"(twine upload x)", "if true; then twine upload x; fi", "python3 -m twine upload x", "uvx twine upload x", "uv publish"} {
+		"(twine upload x)", "if true; then twine upload x; fi", "python3 -m twine upload x", "uvx twine upload x", "uv publish",
+		"uv --directory dist publish", "poetry -C sub publish", "pdm -p x publish", "python3.12 -m twine upload x", "python -I -m twine upload x",
+		"python -mtwine upload x", "py -3 -m twine upload x", "uvx --from twine twine upload x", "uvx twine@5 upload x",
+		"uv run --with twine twine upload x", "ls x | xargs -n1 twine upload", "timeout 60 twine upload x", "while ! twine upload x; do :; done",
+		"& twine.exe upload x", `.venv\Scripts\twine upload x`, "python3 setup.py upload -r pypi", "uv --directory ${{ inputs.x }} publish"} {
 		job := "    environment: pypi\n" + stepsOf("- run: |", "    "+script)
 		a := answer(Judge(Facts{Gate: releaseYML, Files: alone("release.yml", []byte(inRelease(job))).Files}), pastTheGate.ID)
 		if a.Verdict != Broken {
 			t.Errorf("%s: %s", script, a.Verdict)
 		}
 	}
-	for _, script := range []string{"echo hello # ; twine upload x", "# twine upload x", "twine check x", "echo twine upload x"} {
+	image := "    environment: pypi\n" + stepsOf("- uses: docker://ghcr.io/pypa/gh-action-pypi-publish:release-v1")
+	if a := answer(Judge(Facts{Gate: releaseYML, Files: alone("release.yml", []byte(inRelease(image))).Files}), pastTheGate.ID); a.Verdict != Broken {
+		t.Errorf("an image: %s", a.Verdict)
+	}
+	for _, script := range []string{"echo hello # ; twine upload x", "# twine upload x", "twine check x", "echo twine upload x", "uv pip install publish",
+		"git commit -m twine upload", "poetry run publish", "uv build --out x publish-me"} {
 		job := stepsOf("- run: |", "    "+script)
 		a := answer(Judge(Facts{Gate: releaseYML, Files: alone("release.yml", []byte(inRelease(job))).Files}), pastTheGate.ID)
 		if a.Verdict != Holds {

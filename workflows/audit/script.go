@@ -113,17 +113,56 @@ func (c command) is(names []string) bool {
 	})
 }
 
-// does is as [command.is], of what must not be overlooked: also by a path, and where a
-// shell is told to run it.
+// does is as [command.is], of what must not be overlooked: also by a path, and where
+// another command is told to run it. A flag may have a value behind it.
 func (c command) does(names []string) bool {
-	words := slices.Clone(c.words)
-	for len(words) > 1 && slices.Contains([]string{"bash", "sh", "zsh", "eval", "command", "-c"}, path.Base(words[0])) {
-		words = words[1:]
+	if c.is(names) {
+		return true
 	}
-	if len(words) > 0 {
-		words[0] = path.Base(words[0])
+	if slices.Contains(telling, c.words[0]) {
+		return false
 	}
-	return c.is(names) || command{words: words}.is(names)
+	for i := range c.words {
+		words := slices.Clone(c.words[i:])
+		words[0] = tool(words[0])
+		if slices.ContainsFunc(names, func(name string) bool { return begins(words, strings.Fields(name)) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// telling are commands to which the names of others are only text.
+var telling = []string{"echo", "printf", "grep", "git", "gh", "cat", "ls", "cd", "sed", "awk", "test", "[", "[["}
+
+// begins tells whether the words begin with others, with flags and their values between.
+func begins(words, with []string) bool {
+	if words[0] != with[0] {
+		return false
+	}
+	with = with[1:]
+	for i := 1; i < len(words) && len(with) > 0; i++ {
+		switch {
+		case words[i] == with[0]:
+			with = with[1:]
+		case !strings.HasPrefix(words[i], "-") && !strings.HasPrefix(words[i-1], "-"):
+			return false
+		}
+	}
+	return len(with) == 0
+}
+
+var (
+	pythonName  = regexp.MustCompile(`^python[0-9.]*$`)
+	toolVersion = regexp.MustCompile(`(@|==).*$`)
+)
+
+// tool is the name of the command that a word runs: without its path and version, and
+// what stands in "python -mNAME" for it.
+func tool(word string) string {
+	name := strings.TrimSuffix(path.Base(strings.ReplaceAll(word, `\`, "/")), ".exe")
+	name = toolVersion.ReplaceAllString(strings.TrimPrefix(name, "-m"), "")
+	return pythonName.ReplaceAllString(name, "python")
 }
 
 const distgatePublish = "distgate publish"

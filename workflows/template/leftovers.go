@@ -90,7 +90,7 @@ func (w *Workflow) idle() []string {
 // indexes are where a step uploads to.
 func (s step) indexes() (names []string) {
 	var targets []string
-	for line := range strings.Lines(s.Run) {
+	for line := range strings.Lines(s.script()) {
 		if uploadCommand.MatchString(line) {
 			targets = append(targets, line)
 		}

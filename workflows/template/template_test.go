@@ -451,6 +451,10 @@ func TestWhatAnEditLeavesForPeople(t *testing.T) {
 		want  left
 	}{
 		"a script":         {"      - run: |\n          ls\n          uv publish dist/*\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
+		"on two lines":     {"      - run: |\n          twine \\\n            upload -r testpypi dist/*\n", left{to("${{ inputs.where }}", "testpypi"), []string{"one", "where"}, nil}},
+		"in a folder":      {"      - run: uv --directory dist publish\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
+		"at a version":     {"      - run: uvx twine@5 upload dist/*\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
+		"as an image":      {"      - uses: docker://ghcr.io/pypa/gh-action-pypi-publish:release-v1\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
 		"by maturin":       {"      - uses: PyO3/maturin-action@v1\n        with: {command: upload}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
 		"maturin builds":   {"      - uses: PyO3/maturin-action@v1\n        with: {command: build}\n", left{nil, nil, nil}},
 		"by poetry":        {"      - uses: JRubics/poetry-publish@v2\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},

@@ -35,17 +35,23 @@ var uploaders = []uploader{
 // to a package index with its inputs. distgate's own is not among them.
 func Uploads(uses string, input func(name string) string) bool {
 	name, _, _ := strings.Cut(uses, "@")
+	if image, is := strings.CutPrefix(name, "docker://"); is { // as ghcr.io/pypa/gh-action-pypi-publish:release-v1
+		name, _, _ = strings.Cut(strings.TrimPrefix(image, "ghcr.io/"), ":")
+	}
 	return slices.ContainsFunc(uploaders, func(u uploader) bool {
 		return strings.EqualFold(u.name, name) &&
 			(u.input == "" || slices.Contains(u.given, strings.ToLower(strings.TrimSpace(input(u.input)))))
 	})
 }
 
-// uploadCommand is any of them in a script.
+// uploadCommand is any of them in a script, with flags and their values between.
 var uploadCommand = func() *regexp.Regexp {
+	const between = `\s+(?:-\S+\s+(?:[^-\s]\S*\s+)?)*`
 	var all []string
 	for _, command := range Uploading() {
-		all = append(all, strings.ReplaceAll(regexp.QuoteMeta(command), " ", `\s+(?:-\S+\s+)*`))
+		command = strings.Replace(regexp.QuoteMeta(command), "python ", `python[0-9.]* `, 1)
+		tool, rest, _ := strings.Cut(command, " ")
+		all = append(all, tool+`(?:\.exe|[@=]\S+)?`+between+strings.ReplaceAll(rest, " ", between))
 	}
 	return regexp.MustCompile(`\b(?:` + strings.Join(all, "|") + `)\b`)
 }()

@@ -59,8 +59,11 @@ func (o *oneOrMore) UnmarshalYAML(node *yaml.Node) error {
 }
 
 func (s step) publishes() bool {
-	return Uploads(s.Uses, s.input) || uploadCommand.MatchString(s.Run)
+	return Uploads(s.Uses, s.input) || uploadCommand.MatchString(s.script())
 }
+
+// script is what the step runs, each command on one line.
+func (s step) script() string { return strings.ReplaceAll(s.Run, "\\\n", " ") }
 
 // input is what is given to the action, "" where nothing is.
 func (s step) input(name string) string {
