@@ -104,9 +104,9 @@ func (w *Workflow) attest(job attestJob) ([]string, error) {
 	return lines, nil
 }
 
-// free is a name that no job has.
+// free is a name that no job has, in whatever case.
 func (w *Workflow) free(name string) string {
-	for slices.ContainsFunc(w.jobs, func(j job) bool { return j.name == name }) {
+	for slices.ContainsFunc(w.jobs, func(j job) bool { return strings.EqualFold(j.name, name) }) {
 		name = "distgate-" + name
 	}
 	return name
@@ -159,7 +159,7 @@ func (w *Workflow) judge() error {
 		case mayMint(j.Permissions):
 			no = append(no, w.token("job "+j.name)...)
 		}
-		if lost := slices.IndexFunc(j.Needs, func(name string) bool { return slices.Contains(gone, name) }); lost >= 0 && !j.publishes() {
+		if lost := slices.IndexFunc(j.Needs, func(name string) bool { return has(gone, name) }); lost >= 0 && !j.publishes() {
 			no = append(no, w.refuse("no job that waits for one that publishes", "job "+j.name+", which needs "+j.Needs[lost],
 				"take the job out, or let it need the builds alone: this workflow does not publish any more")...)
 		}
@@ -174,6 +174,11 @@ func (w *Workflow) refuse(want, got, hint string) rule.Refusals {
 func (w *Workflow) token(who string) rule.Refusals {
 	return rule.Refusals{{File: w.path, Rule: rule.BuildToken, Want: "id-token in the job that attests alone", Got: "id-token: write for " + who,
 		Hint: "take it out there; where the job attests, that becomes the work of a job of its own, which init writes"}}
+}
+
+// has tells whether the name of a job is among others. GitHub takes no heed of its case.
+func has(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(other, name) })
 }
 
 func names(jobs []job, which func(job) bool) (list []string) {

@@ -79,7 +79,7 @@ func (s step) deletes() (patterns []string) {
 // no other job waits for.
 func (w *Workflow) idle() []string {
 	needed := func(name string, by func(job) bool) bool {
-		return slices.ContainsFunc(w.jobs, func(j job) bool { return by(j) && slices.Contains(j.Needs, name) })
+		return slices.ContainsFunc(w.jobs, func(j job) bool { return by(j) && has(j.Needs, name) })
 	}
 	return names(w.jobs, func(j job) bool {
 		return !j.builds() && !j.publishes() && !j.attests() && needed(j.name, job.publishes) &&
@@ -123,14 +123,26 @@ func (w *Workflow) unused(edited []byte) (names []string) {
 	if w.on.Kind != yaml.MappingNode || w.on.Decode(&on) != nil {
 		return nil
 	}
+	before, now := inputsOf(w.raw), inputsOf(edited)
 	for _, e := range []event{on.Dispatch, on.Call} {
 		for name := range e.Inputs {
-			used := regexp.MustCompile(`(?i)\binputs(\.|\[\s*')` + regexp.QuoteMeta(name) + `($|[^\w-])|\(\s*inputs\s*\)`)
-			if used.Match(w.raw) && !used.Match(edited) {
+			if used := strings.ToLower(name); (before[used] || before[""]) && !now[used] && !now[""] {
 				names = append(names, name)
 			}
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// inputUse is where an expression uses an input by its name, or all of them.
+var inputUse = regexp.MustCompile(`(?i)\binputs(?:\.|\[\s*')([\w-]+)|\(\s*inputs\s*\)`)
+
+// inputsOf are the inputs that a text uses, in lower case; "" is all of them.
+func inputsOf(text []byte) map[string]bool {
+	used := map[string]bool{}
+	for _, m := range inputUse.FindAllSubmatch(text, -1) {
+		used[strings.ToLower(string(m[1]))] = true
+	}
+	return used
 }

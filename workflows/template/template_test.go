@@ -1,6 +1,7 @@
 package template_test
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -424,6 +425,9 @@ func TestWhatOnlyAPersonCanTakeApartIsRefused(t *testing.T) {
 		"whoever builds may everything": {"jobs:\n  build:\n    permissions: write-all\n" + upload, "id-token: write for job build"},
 		"all may sign":                  {"permissions: {id-token: write}\njobs:\n  build:\n" + upload, "the whole workflow"},
 		"who builds attests":            {"jobs:\n  build:\n    permissions: {id-token: write}\n" + upload + "      - uses: actions/attest@v4\n", "job build"},
+		"all may, by an alias":          {"env: {A: &x write-all}\npermissions: *x\njobs:\n  build:\n" + upload, "the whole workflow"},
+		"who builds may, by an alias":   {"env: {A: &x write-all}\njobs:\n  build:\n    permissions: *x\n" + upload, "job build"},
+		"it waits in another case":      {"jobs:\n  build:\n" + upload + "  out:\n" + publish + "  tell:\n    needs: OUT\n    steps: []\n", "job tell, which needs OUT"},
 		"lines that cannot be cut":      {"jobs:\n  build:\n" + upload + "  out:\n    needs: [build,\n\"build\"]\n" + publish, "cut by lines"},
 	} {
 		e, err := edit(t, []byte(c.text))
@@ -456,6 +460,7 @@ func TestWhatAnEditLeavesForPeople(t *testing.T) {
 		"at a version":     {"      - run: uvx twine@5 upload dist/*\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
 		"as an image":      {"      - uses: docker://ghcr.io/pypa/gh-action-pypi-publish:release-v1\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
 		"by maturin":       {"      - uses: PyO3/maturin-action@v1\n        with: {command: upload}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
+		"by an alias":      {"      - uses: PyO3/maturin-action@v1\n        with: {args: &x upload, command: *x}\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
 		"maturin builds":   {"      - uses: PyO3/maturin-action@v1\n        with: {command: build}\n", left{nil, nil, nil}},
 		"by poetry":        {"      - uses: JRubics/poetry-publish@v2\n", left{to("${{ inputs.where }}", "pypi"), []string{"one", "where"}, nil}},
 		"to rehearse":      {"      - run: twine upload -r testpypi dist/*\n", left{to("${{ inputs.where }}", "testpypi"), []string{"one", "where"}, nil}},
@@ -487,6 +492,25 @@ func TestWhatAnEditLeavesForPeople(t *testing.T) {
 		if diff := cmp.Diff(want, left{e.Old, e.Unused, e.Idle}); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+// The job that attests has a name that no other has, whatever its case; inputs without
+// number are looked at once.
+func TestAnEditedWorkflowIsOneForGitHub(t *testing.T) {
+	e, err := edit(t, []byte("jobs:\n  build:\n"+upload+"  Attest:\n    steps: [{run: ls}]\n"))
+	if err != nil || e.Attest != "distgate-attest" {
+		t.Errorf("want another name than Attest, got %q, %v", e.Attest, err)
+	}
+	var text strings.Builder
+	text.WriteString("on:\n  workflow_dispatch:\n    inputs:\n")
+	for i := range 20000 {
+		fmt.Fprintf(&text, "      i%d: {}\n", i)
+	}
+	text.WriteString("jobs:\n  build:\n" + upload + "  out:\n    env: {A: \"${{ inputs.I7 }}\"}\n    steps: [{run: uv publish}]\n" +
+		"# " + strings.Repeat("inputs.", 50000))
+	if e, err = edit(t, []byte(text.String())); err != nil || !slices.Equal(e.Unused, []string{"i7"}) {
+		t.Errorf("want i7, got %q, %v", e.Unused, err)
 	}
 }
 

@@ -15,16 +15,25 @@ type Workflow struct {
 	lines       []string // each with its end
 	newline     string
 	indent      int // of jobs
-	on          yaml.Node
-	permissions yaml.Node
+	on          value
+	permissions value
 	jobs        []job
 }
 
 // document is a workflow, as far as it is read here.
 type document struct {
-	On          yaml.Node
-	Permissions yaml.Node
+	On          value
+	Permissions value
 	Jobs        yaml.Node
+}
+
+// value is a part of it, or what its alias stands for.
+type value struct{ yaml.Node }
+
+// UnmarshalYAML takes what the library gives: an alias it has resolved.
+func (v *value) UnmarshalYAML(n *yaml.Node) error {
+	v.Node = *n
+	return nil
 }
 
 // job is one of its jobs, and the range of its lines.
@@ -34,16 +43,16 @@ type job struct {
 
 	Uses        string
 	Needs       oneOrMore
-	RunsOn      yaml.Node `yaml:"runs-on"`
-	Permissions yaml.Node
-	Environment yaml.Node
-	Strategy    struct{ Matrix yaml.Node }
+	RunsOn      value `yaml:"runs-on"`
+	Permissions value
+	Environment value
+	Strategy    struct{ Matrix value }
 	Steps       []step
 }
 
 type step struct {
 	Uses, Run string
-	With      map[string]yaml.Node
+	With      map[string]value
 }
 
 // oneOrMore is a word, or a list of them.
@@ -98,7 +107,7 @@ func (j job) attests() bool {
 }
 
 // mayMint tells whether permissions have id-token.
-func mayMint(permissions yaml.Node) bool {
+func mayMint(permissions value) bool {
 	var each map[string]string
 	if permissions.Kind == yaml.ScalarNode {
 		return permissions.Value == "write-all"
@@ -128,7 +137,7 @@ func (w *Workflow) Build(repository, branch string) Build {
 			}
 			continue
 		}
-		for _, text := range append(scalars(&j.RunsOn), scalars(&j.Strategy.Matrix)...) {
+		for _, text := range append(scalars(&j.RunsOn.Node), scalars(&j.Strategy.Matrix.Node)...) {
 			if hostedLabel.MatchString(text) {
 				b.Labels = append(b.Labels, text)
 			}
