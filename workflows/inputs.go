@@ -15,6 +15,10 @@ import (
 const (
 	maxWorkflows = 50 // files, as GitHub has it for one run
 	maxScalars   = 200_000
+
+	// bytes of an expression, with its end: GitHub takes 21,000 characters
+	// (ExpressionConstants of actions/runner), and its parser goes as deep as that.
+	maxExpression = 21_002
 )
 
 // Inputs lists what the jobs of a workflow take that stands in no provenance and
@@ -46,8 +50,10 @@ func (c *Client) Inputs(ctx context.Context, repository, workflow, commit string
 			return nil, err
 		}
 		for _, what := range takes {
-			// What a called workflow calls inputs was handed to it by a file that was read.
-			taken[what] = taken[what] || !called || !strings.HasPrefix(what, "inputs.")
+			// What a called workflow calls inputs was handed to it by a file that was read. The
+			// event is that of the run.
+			what, typed := strings.CutPrefix(what, ofEvent)
+			taken[what] = taken[what] || typed || !called || !strings.HasPrefix(what, "inputs.")
 		}
 		for _, u := range uses {
 			if path, ok := localWorkflow(u); ok {
@@ -87,12 +93,15 @@ func localWorkflow(uses string) (path string, ok bool) {
 // without what the reusable workflows take that it calls.
 func Taken(name string, raw []byte) ([]string, error) {
 	takes, _, err := readWorkflow(name, raw)
+	for i, what := range takes {
+		takes[i] = strings.TrimPrefix(what, ofEvent)
+	}
 	slices.Sort(takes)
 	return slices.Compact(takes), err
 }
 
 // readWorkflow lists what a workflow's jobs take, and the reusable workflows
-// that they are. The file is read as a tree of YAML, so that a key which is newer
+// that they are; what they take of the event's inputs has that in front of it. The file is read as a tree of YAML, so that a key which is newer
 // than distgate hides nothing.
 func readWorkflow(name string, raw []byte) (takes, uses []string, err error) {
 	var file struct {
@@ -108,7 +117,7 @@ func readWorkflow(name string, raw []byte) (takes, uses []string, err error) {
 	if file.Jobs.Kind != yaml.MappingNode || len(file.Jobs.Content) == 0 {
 		return nil, nil, fmt.Errorf("%s: want a workflow with jobs, got none", name)
 	}
-	r := &workflowReader{seen: map[*yaml.Node]bool{}}
+	r := &workflowReader{seen: map[place]bool{}}
 	r.walk("", &file.Env)
 	r.walk("", &file.Jobs)
 	for i := 1; i < len(file.Jobs.Content); i += 2 {
@@ -125,18 +134,29 @@ func readWorkflow(name string, raw []byte) (takes, uses []string, err error) {
 	return r.takes, r.uses, nil
 }
 
+// condition is the key of what is an expression without braces.
+const condition = "if"
+
+// place is a value, and whether it stands where a condition does: by an alias it may do
+// both.
+type place struct {
+	*yaml.Node
+	condition bool
+}
+
 // workflowReader looks at every scalar of a workflow, once.
 type workflowReader struct {
-	seen        map[*yaml.Node]bool
+	seen        map[place]bool
 	takes, uses []string
 	err         error
 }
 
 func (r *workflowReader) walk(key string, n *yaml.Node) {
-	if r.err != nil || n == nil || r.seen[n] {
+	is := place{n, key == condition}
+	if r.err != nil || n == nil || r.seen[is] {
 		return
 	}
-	if r.seen[n] = true; len(r.seen) > maxScalars {
+	if r.seen[is] = true; len(r.seen) > maxScalars {
 		r.err = fmt.Errorf("want at most %d values in a workflow, got more", maxScalars)
 		return
 	}
@@ -148,7 +168,7 @@ func (r *workflowReader) walk(key string, n *yaml.Node) {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			r.walk("", n.Content[i])
-			r.walk(n.Content[i].Value, n.Content[i+1])
+			r.walk(meant(n.Content[i]).Value, n.Content[i+1])
 		}
 	default:
 		for _, below := range n.Content {
@@ -160,10 +180,10 @@ func (r *workflowReader) walk(key string, n *yaml.Node) {
 // scalar reads the expressions in one value. That of an if needs no braces.
 func (r *workflowReader) scalar(key string, n *yaml.Node) {
 	text := n.Value
-	if strings.Contains(text, "GITHUB_EVENT_PATH") {
+	if strings.Contains(strings.ToUpper(text), "GITHUB_EVENT_PATH") {
 		r.takes = append(r.takes, wholeEvent)
 	}
-	if key == "if" && !strings.Contains(text, "${{") {
+	if key == condition && !strings.Contains(text, "${{") {
 		text = "${{" + text + "}}"
 	}
 	for {
@@ -171,7 +191,7 @@ func (r *workflowReader) scalar(key string, n *yaml.Node) {
 		if !found {
 			return
 		}
-		lexer := actionlint.NewExprLexer(rest)
+		lexer := actionlint.NewExprLexer(rest[:min(len(rest), maxExpression)])
 		tree, err := actionlint.NewExprParser().Parse(lexer)
 		if err != nil {
 			r.err = fmt.Errorf("line %d: want an expression that can be read, got %q (%s)", n.Line, clip(rest), err.Message)
@@ -182,7 +202,10 @@ func (r *workflowReader) scalar(key string, n *yaml.Node) {
 	}
 }
 
-const wholeEvent = "github.event"
+const (
+	wholeEvent = "github.event"
+	ofEvent    = "github.event." // before inputs
+)
 
 // expression lists what an expression takes of inputs, vars and the event. What
 // the event says of a release, a push or the repository is no input.
@@ -192,11 +215,13 @@ func (r *workflowReader) expression(tree actionlint.ExprNode) {
 			return
 		}
 		switch name := member(parent); {
-		case isVariable(n, "inputs") || isEvent(receiver(n)) && memberOf(n) == "inputs":
+		case isVariable(n, "inputs"):
 			r.takes = append(r.takes, "inputs."+name)
+		case isEvent(receiver(n)) && memberOf(n) == "inputs":
+			r.takes = append(r.takes, ofEvent+"inputs."+name)
 		case isVariable(n, "vars"):
 			r.takes = append(r.takes, "vars."+name)
-		case isEvent(n) && (name == all || name == "client_payload"), isVariable(n, "github") && name == all:
+		case isEvent(n) && (name == all || name == "client_payload"), isVariable(n, "github") && (name == all || name == "event_path"):
 			r.takes = append(r.takes, wholeEvent)
 		}
 	})

@@ -14,9 +14,14 @@ func TestWhatAWorkflowTakes(t *testing.T) {
 		"run: make ${{ inputs['Python'] }}":                      "inputs.python",
 		"run: make ${{ inputs[matrix.x] }}":                      "inputs.*",
 		"run: echo '${{ toJSON(inputs) }}'":                      "inputs.*",
-		"run: make ${{ github.event.inputs.python }}":            "inputs.python",
-		"run: make ${{ github['event']['inputs'].python }}":      "inputs.python",
-		"run: make ${{ github.event.inputs }}":                   "inputs.*",
+		"run: make ${{ github.event.inputs.python }}":            "github.event.inputs.python",
+		"run: make ${{ github['event']['inputs'].python }}":      "github.event.inputs.python",
+		"run: make ${{ github.event.inputs }}":                   "github.event.inputs.*",
+		"run: cat ${{ github.event_path }}":                      "github.event",
+		"run: cat ${{ github['Event_Path'] }}":                   "github.event",
+		"run: cat $env:GitHub_Event_Path":                        "github.event",
+		"env: {A: &a inputs.x}\n    if: *a":                      "inputs.x",
+		"env: {A: &a if}\n    *a : inputs.x":                     "inputs.x",
 		"run: echo ${{ toJSON(github.event) }}":                  "github.event",
 		"run: echo ${{ toJSON(github) }}":                        "github.event",
 		"run: echo ${{ github[format('event')].x }}":             "github.event",
@@ -76,4 +81,15 @@ func FuzzReadWorkflow(f *testing.F) {
 			t.Error("an error and a result")
 		}
 	})
+}
+
+// An expression that is longer than GitHub takes, or has no end, is an error, and no
+// end of the process.
+func TestAnExpressionHasAnEnd(t *testing.T) {
+	for _, c := range []string{"(", "!", "a[", "a("} {
+		_, err := Taken("build.yml", []byte("jobs:\n  build:\n    if: "+"${{ "+strings.Repeat(c, 900_000/len(c))+"a }}\n"))
+		if err == nil || len(err.Error()) > 1000 {
+			t.Errorf("%s: got %v", c, err)
+		}
+	}
 }

@@ -157,7 +157,7 @@ func TestAskingForTheSourceFailsClosed(t *testing.T) {
 func TestInputsOfAWorkflow(t *testing.T) {
 	f := newForge(t)
 	shared := f.PutCommit(githubtest.Commit{Repository: "acme/shared", Files: []githubtest.File{
-		{Path: ".github/workflows/sdist.yml", Content: "jobs: {sdist: {run: '${{ inputs.flags }} ${{ vars.SDIST }}'}}"}}})
+		{Path: ".github/workflows/sdist.yml", Content: "jobs: {sdist: {run: '${{ inputs.flags }} ${{ vars.SDIST }} ${{ github.event.inputs.typed }}'}}"}}})
 	commit := f.PutCommit(githubtest.Commit{Repository: repository, Files: []githubtest.File{
 		{Path: build, Content: `jobs:
   wheels: {uses: ./.github/workflows/one.yml, with: {x: '${{ inputs.python }}'}}
@@ -169,7 +169,7 @@ func TestInputsOfAWorkflow(t *testing.T) {
 	}})
 	got, err := f.client().Inputs(t.Context(), repository, build, commit.SHA)
 	f.check(err)
-	if diff := cmp.Diff([]string{"github.event", "inputs.python", "uses acme/shared/.github/workflows/sdist.yml@main",
+	if diff := cmp.Diff([]string{"github.event", "inputs.python", "inputs.typed", "uses acme/shared/.github/workflows/sdist.yml@main",
 		"vars.sdist", "vars.wheels"}, got); diff != "" {
 		t.Error(diff)
 	}
