@@ -248,6 +248,12 @@ func (l *ledger) close(p page) {
 			due.of.Same--
 		}
 	}
+	for _, named := range l.books.Versions {
+		if !slices.ContainsFunc(l.accounted, func(a *account) bool { return a.version.Equal(named) }) {
+			l.refuse(l.books.Project+" "+named.String(), rule.ReconcileNothing, "a receipt of it, or a file on the index",
+				"neither", "correct the version, or see that the policy names the index and the store that you mean")
+		}
+	}
 	for _, a := range l.accounted {
 		for _, row := range a.rows(p.status) {
 			if !row.holds {
