@@ -212,7 +212,7 @@ func orActive(status string) string {
 // there is refused where the index has what nobody approved.
 func (in *inspection) there(context.Context) (string, State, error) {
 	n := len(in.seen.offer.there)
-	return fmt.Sprintf("%d of %d, with the bytes that were approved", n, len(in.seen.files)), Good, in.seen.refused
+	return fmt.Sprintf("%d of %d, with the bytes of this release", n, len(in.seen.files)), Good, in.seen.refused
 }
 
 // attested wants the publisher's attestation of each file that is there. An
@@ -358,7 +358,7 @@ func (in *inspection) window(context.Context) (string, State, error) {
 func (in *inspection) earlier(ctx context.Context) (string, State, error) {
 	name := in.seen.earlier
 	if name.IsZero() {
-		return "nobody, with attestations", Look, nil
+		return "nobody of whom the index has attestations", Look, nil
 	}
 	x := in.job.Index
 	at := x.integrity.JoinPath(in.seen.project, name.Version.String(), name.String(), "provenance")

@@ -98,7 +98,7 @@ func (f *voteFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&f.signature, "signature", "", "its signature, a `FILE` that ssh-keygen made")
 	c.Flags().StringVar(&f.run, "run", "", "vote by a review of the environment that this `RUN` waits for, OWNER/REPO/RUN_ID")
 	c.Flags().StringSliceVar(&f.acknowledge, "acknowledge", nil, "say that the findings of this `RULE` were seen (repeatable)")
-	c.Flags().StringVar(&f.reason, "reason", "", "one line in your own words, kept with the vote")
+	c.Flags().StringVar(&f.reason, "reason", "", "one line of `TEXT` in your own words, kept with the vote")
 }
 
 // check wants one way to sign; and where nobody can be asked, the whole digest

@@ -173,9 +173,13 @@ func (r release) votingFlag() string {
 	return " --run " + r.policy.table.Publish.Repository + "/RUN_ID"
 }
 
-// voteHere says how to vote in a run, as waiting for it is told.
+// voteHere says how to vote, as waiting for it is told: in the run, or with a key.
 func (p printer) voteHere(w approval.Waiting) {
 	if w.Run == "" {
+		if slices.Contains(w.Roads, approval.Signed) {
+			p.field("next", "distgate approve "+short(w.Release)+" --key FILE"+each(w.Seen, " --acknowledge ")+
+				", by who may vote; then run the publishing job again")
+		}
 		return
 	}
 	p.field("where", w.Run+` ("Review deployments", where the job waits; else run the publishing job again)`)

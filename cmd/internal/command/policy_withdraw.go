@@ -199,14 +199,21 @@ func (p policy) withdrawnOnBranch(ctx context.Context, client *workflows.Client,
 func (r release) withdrawn(ctx context.Context, s Streams) error {
 	m := r.staged.Manifest()
 	list, err := r.policy.withdrawals(ctx, s, r.store, r.index, staging.Release{Digest: r.staged.Digest(), Manifest: m})
-	var no rule.Refusals
-	for _, w := range list {
-		no = append(no, w.Refusal(m.Project+" "+m.Version))
-	}
 	if err == nil {
-		err = no.Err()
+		err = takenBack(list, m.Project+" "+m.Version).Err()
 	}
 	return err
+}
+
+// takenBack are the refusals of a release that was withdrawn, each once: several
+// releases of one version, which have the same files, have an entry each.
+func takenBack(list []publish.Withdrawn, what string) (no rule.Refusals) {
+	for _, w := range list {
+		if refusal := w.Refusal(what); !slices.Contains(no, refusal) {
+			no = append(no, refusal)
+		}
+	}
+	return no
 }
 
 // withdrawals are those of a release that stand, wherever they stand written.

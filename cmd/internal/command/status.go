@@ -171,9 +171,7 @@ func (p policy) unopened(ctx context.Context, s Streams, store *staging.Store, r
 
 // withdrawn is the standing of a release that was taken back.
 func (st standing) withdrawn(back []publish.Withdrawn) standing {
-	for _, w := range back {
-		st.Refused = append(st.Refused, w.Refusal(st.Project+" "+st.Version))
-	}
+	st.Refused = append(st.Refused, takenBack(back, st.Project+" "+st.Version)...)
 	st.State, st.Next = "withdrawn", "distgate withdraw "+st.Version+" --reason … shows what the index serves"
 	return st
 }

@@ -66,7 +66,7 @@ with an advisory. Then it waits until the index serves the release as yanked.
 	f.bind(c)
 	flags := c.Flags()
 	flags.StringVar(&f.index, "index", "", "the index, a `NAME` in the policy, where there are several")
-	flags.StringVar(&f.reason, "reason", "", "why, in one line: everybody reads it")
+	flags.StringVar(&f.reason, "reason", "", "why, in one line of `TEXT`: everybody reads it")
 	flags.StringVar(&f.instead, "instead", "", "the `VERSION` to use in its place")
 	flags.BoolVar(&f.undo, "undo", false, "put a release back that was withdrawn")
 	flags.StringVar(&f.key, "key", "", "sign with this OpenSSH private key `FILE`, which has no passphrase")
@@ -74,7 +74,7 @@ with an advisory. Then it waits until the index serves the release as yanked.
 	flags.StringVar(&f.statement, "statement", "", "the `FILE` that --write made")
 	flags.StringVar(&f.signature, "signature", "", "its signature, a `FILE` that ssh-keygen made")
 	flags.StringVar(&f.draft, "draft", "", "write withdrawn.toml, notes and an advisory into this `DIR`")
-	flags.DurationVar(&f.patience, "patience", 15*time.Minute, "how long to wait for the button to be pressed; 0 does not wait")
+	flags.DurationVar(&f.patience, "patience", 15*time.Minute, "how `LONG` to wait for the button to be pressed; 0 does not wait")
 	return c
 }
 
@@ -289,12 +289,19 @@ func (f withdrawFlags) record(ctx context.Context, s Streams, out printer, w wat
 	if f.write+f.statement != "" && len(about) > 1 {
 		return signed, usagef(plan.Version + " has several releases; sign with --key, which signs for each")
 	}
+	asked := false // once, of the version
 	for _, r := range about {
 		if before, said := f.saidBefore(found.standing, r.Digest); said {
 			signed = append(signed, r.Digest.String())
 			out.field("recorded", r.Digest.String())
 			out.field("by", before.By+", on "+utc(before.Since))
 			continue
+		}
+		if f.key != "" && !asked {
+			if err := f.ask(ctx, s, r.Manifest); err != nil {
+				return signed, err
+			}
+			asked = true
 		}
 		record, err := f.signed(ctx, s, w, r, found.standing)
 		if err != nil {
@@ -351,9 +358,7 @@ func (f withdrawFlags) signed(ctx context.Context, s Streams, w watch, r staging
 		if f.write != "" {
 			return staging.Record{}, f.writeStatement(s, r.Digest, record.Statement)
 		}
-		if err = f.ask(ctx, s, r.Manifest); err == nil {
-			record.SSHSIG, err = w.policy.signStatement(f.key, record.Statement)
-		}
+		record.SSHSIG, err = w.policy.signStatement(f.key, record.Statement)
 	case s.Env("ACTIONS_ID_TOKEN_REQUEST_URL") != "" && !f.undo:
 		return w.signAsJob(ctx, s, said, r.Digest)
 	default:
@@ -464,10 +469,11 @@ func (f withdrawFlags) drafts(out printer, w watch, entries []publish.Withdrawn)
 		return nil
 	}
 	out.line("\nfor %s on the default branch of %s:\n", withdrawnFile, w.policy.table.Publish.Repository)
-	text := ""
-	for _, e := range entries {
-		text += withdrawnEntryOf(w.policy.address(w.index), e)
+	list := make([]string, len(entries))
+	for i, e := range entries {
+		list[i] = withdrawnEntryOf(w.policy.address(w.index), e)
 	}
+	text := strings.Join(list, "\n")
 	for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		out.line("%s", line)
 	}
