@@ -83,6 +83,8 @@ func TestARepositoryThatInitBeganIsTried(t *testing.T) {
 		"another repository builds": {args: "--built-by acme/tools/.github/workflows/wheels.yml", says: "published  big-tools 2.1 on index local: 8 files"},
 		"with the names of the README": {says: "published  widget 2.1 on index local: 8 files",
 			args: "--built-by acme/widget/.github/workflows/wheels.yml --project widget --repository acme/widget-release"},
+		"and with one name for the workflows of both": {says: "published  widget 2.1 on index local: 8 files",
+			args: "--built-by acme/widget/.github/workflows/release.yml --project widget --repository acme/widget-release"},
 		"it builds another's source": {workflow: wheels, args: "--into .github/workflows/wheels.yml", says: "declared by distgate.lock",
 			edits: []string{`repository = "acme/tools"` + "\n" + `repository-id = "11"`, `repository = "acme/tools"` + "\n" + `repository-id = "13"`,
 				`owner-id = "11"`, `owner-id = "12"`, `repository-id = "11"`, `repository-id = "12"`}},

@@ -82,12 +82,13 @@ func (w *World) Try(r Trial) (Running, error) {
 	if err != nil {
 		return Running{}, err
 	}
-	source := w.land(r.Source, append(tree, sourcesOf(r.Project, r.Version)...))
+	source := w.land(r.Source, slices.Concat(r.has(tree, r.Source), sourcesOf(r.Project, r.Version)))
 	w.github.PutTag(githubtest.Tag{Repository: r.Source.Repository, Name: r.Tag, Target: source, Tagger: "alice", Message: r.Tag, Date: tagged,
 		Verification: githubtest.Verification{Verified: true, Signature: "-----BEGIN SSH SIGNATURE-----", Payload: "object " + source}})
 	building := source
 	if r.Build.Repository != r.Source.Repository {
-		building = w.land(r.Build, append(tree, githubtest.File{Path: "distgate.lock", Content: strings.ReplaceAll(r.Lock, "COMMIT", source)}))
+		building = w.land(r.Build, append(r.has(tree, r.Build),
+			githubtest.File{Path: "distgate.lock", Content: strings.ReplaceAll(r.Lock, "COMMIT", source)}))
 	}
 	publishing := building
 	if r.Publish.Repository != r.Build.Repository {
@@ -105,6 +106,14 @@ func (w *World) Try(r Trial) (Running, error) {
 	run.Release = w.github.PutRun(githubtest.RunOf(run.Job, githubtest.Job{Name: "gate", Labels: r.Labels[:1]},
 		githubtest.Job{Name: "publish " + r.Project + " " + r.Version, Environment: r.Environment, Status: "waiting"})).ID
 	return run, nil
+}
+
+// has is what a role's repository has of the folder. The folder is the one that
+// publishes: in another, a workflow of the same name is another workflow.
+func (r Trial) has(tree []githubtest.File, role Role) []githubtest.File {
+	return slices.DeleteFunc(slices.Clone(tree), func(f githubtest.File) bool {
+		return role.Repository != r.Publish.Repository && strings.HasPrefix(f.Path, workflows)
+	})
 }
 
 // own puts a repository on GitHub, with the ids that the policy has.
