@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rhysd/actionlint"
 )
 
 // What GitHub may read in another way than we do is not understood: nothing holds of
@@ -116,6 +119,10 @@ func TestUploadsAreSeen(t *testing.T) {
 		if a.Verdict != Broken {
 			t.Errorf("%s: %s", script, a.Verdict)
 		}
+	}
+	long := commandsOf(&actionlint.String{Value: "x " + strings.Repeat("uv -a ", 150_000), Pos: &actionlint.Pos{Line: 1, Col: 1}}, 1)
+	if slices.ContainsFunc(long, func(c command) bool { return c.does(uploading) }) { // and it has an end
+		t.Error("flags without a command upload")
 	}
 	image := "    environment: pypi\n" + stepsOf("- uses: docker://ghcr.io/pypa/gh-action-pypi-publish:release-v1")
 	if a := answer(Judge(Facts{Gate: releaseYML, Files: alone("release.yml", []byte(inRelease(image))).Files}), pastTheGate.ID); a.Verdict != Broken {

@@ -122,32 +122,37 @@ func (c command) does(names []string) bool {
 	if slices.Contains(telling, c.words[0]) {
 		return false
 	}
-	for i := range c.words {
-		words := slices.Clone(c.words[i:])
-		words[0] = tool(words[0])
-		if slices.ContainsFunc(names, func(name string) bool { return begins(words, strings.Fields(name)) }) {
+	for i, word := range c.words {
+		name, behind := tool(word), c.words[i+1:min(len(c.words), i+maxFlags)]
+		if slices.ContainsFunc(names, func(whole string) bool {
+			first, rest, _ := strings.Cut(whole, " ")
+			return name == first && goesOn(behind, strings.Fields(rest))
+		}) {
 			return true
 		}
 	}
 	return false
 }
 
+// maxFlags is how many words are looked at behind a name, flags and values among them.
+const maxFlags = 100
+
 // telling are commands to which the names of others are only text.
 var telling = []string{"echo", "printf", "grep", "git", "gh", "cat", "ls", "cd", "sed", "awk", "test", "[", "[["}
 
-// begins tells whether the words begin with others, with flags and their values between.
-func begins(words, with []string) bool {
-	if words[0] != with[0] {
-		return false
-	}
-	with = with[1:]
-	for i := 1; i < len(words) && len(with) > 0; i++ {
+// goesOn tells whether the words begin with others, with flags and their values between.
+func goesOn(words, with []string) bool {
+	flag := false
+	for _, word := range words {
 		switch {
-		case words[i] == with[0]:
+		case len(with) == 0:
+			return true
+		case word == with[0]:
 			with = with[1:]
-		case !strings.HasPrefix(words[i], "-") && !strings.HasPrefix(words[i-1], "-"):
+		case !flag && !strings.HasPrefix(word, "-"):
 			return false
 		}
+		flag = strings.HasPrefix(word, "-")
 	}
 	return len(with) == 0
 }
