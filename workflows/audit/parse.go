@@ -336,7 +336,9 @@ func (f *file) checkUses() {
 		name, _, _ := strings.Cut(uses, "@")
 		dots := func(part string) bool { return part == "." || part == ".." }
 		winds := !strings.HasPrefix(name, ".") && slices.ContainsFunc(strings.Split(name, "/"), dots)
-		if uses != "" && (winds || !plainUses.MatchString(uses)) {
+		_, inside := localPath(uses)
+		leaves := strings.HasPrefix(uses, ".") && !inside // for a folder that the job has beside the repository's
+		if uses != "" && (winds || leaves || !plainUses.MatchString(uses)) {
 			f.miss(s.line(), "not understood: want OWNER/NAME[/PATH]@REF, got %.100s", uses)
 		}
 	}

@@ -34,6 +34,8 @@ func TestReadInTwoWays(t *testing.T) {
 		"a slash first":              {"run: make", "uses: /pypa/gh-action-pypi-publish@" + commit},
 		"with its server":            {"run: make", "uses: https://github.com/pypa/gh-action-pypi-publish@" + commit},
 		"a folder of another slash":  {"run: make", `uses: .\tools`},
+		"a folder beside":            {"run: make", "uses: ./../tools"},
+		"a way out":                  {"run: make", "uses: ./a/../../tools"},
 		"an action of an expression": {"run: make", "uses: ${{ 'pypa/gh-action-pypi-publish' }}@" + commit},
 		"a number":                   {"pypi", "0x10"},
 		"true":                       {"on: push", "true: push"},
