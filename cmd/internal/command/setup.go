@@ -86,6 +86,7 @@ type beginning struct {
 	Others      []string     `json:"otherBranches,omitempty"`   // that have the workflow as it was
 	There       string       `json:"onOtherBranches,omitempty"` // the command to run on each
 	Past        []pastGate   `json:"pastTheGate,omitempty"`     // jobs of other workflows
+	Unread      []string     `json:"unread,omitempty"`          // other workflows that may publish, and why they were not read
 	Maintained  []string     `json:"releaseBranches,omitempty"` // of these, as patterns
 	Publishers  []publisher  `json:"publishers,omitempty"`
 	Old         []publisher  `json:"oldPublishers,omitempty"` // to be removed

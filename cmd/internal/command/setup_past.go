@@ -11,6 +11,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/distgate/distgate/staging/rule"
 	"github.com/distgate/distgate/workflows/template"
 )
 
@@ -37,9 +38,13 @@ func (b *beginning) past(repo checkout, f setupFlags, s *template.Setup) error {
 		if err != nil {
 			return err
 		}
+		if f.into != "" && path.Base(f.into) == path.Base(at) {
+			continue // it is told of where it is edited
+		}
 		w, err := template.Read(at, raw)
-		if err != nil || f.into != "" && path.Base(f.into) == path.Base(at) {
-			continue // what is no workflow runs nothing; the other is told of where it is edited
+		if err != nil {
+			b.Unread = append(b.Unread, at+" ("+notRead(err)+")")
+			continue
 		}
 		for _, job := range w.Published() {
 			s.Project = cmp.Or(s.Project, repo.project(), job.Project)
@@ -86,4 +91,13 @@ func (c checkout) workflows() (names []string, err error) {
 		}
 	}
 	return names, err
+}
+
+// notRead is why a workflow was not read, in a few words.
+func notRead(err error) string {
+	var no rule.Refusals
+	if errors.As(err, &no) {
+		return "want " + no[0].Want + ", got " + no[0].Got
+	}
+	return err.Error()
 }

@@ -83,6 +83,9 @@ func (p printer) leftovers(b beginning) {
 	for _, past := range b.Past {
 		p.hanging("left over", past.Workflow+" publishes past the gate, in its job "+past.Job+": take that out, or delete the file")
 	}
+	for _, why := range b.Unread {
+		p.hanging("not read", why+": look whether it publishes")
+	}
 	for _, name := range b.Unused {
 		p.hanging("left over", "inputs."+name+" is used by nothing now; delete it")
 	}
