@@ -20,6 +20,7 @@ type Edit struct {
 	Old      []Published // the same, as their indexes know them
 	Unused   []string    // inputs that only they used
 	Idle     []string    // jobs that only they waited for
+	Unpinned []string    // actions and workflows that the jobs which stay name by a tag or branch
 	Attest   string      // the job that attests
 	Attested []string    // the jobs whose artifacts it attests
 	Added    bool        // it is new
@@ -33,7 +34,8 @@ func (w *Workflow) Edit() (Edit, error) {
 	if err := w.judge(); err != nil {
 		return Edit{}, err
 	}
-	e := Edit{Attested: names(w.jobs, job.builds), Removed: names(w.jobs, job.publishes), Old: w.Published(), Idle: w.idle()}
+	e := Edit{Attested: names(w.jobs, job.builds), Removed: names(w.jobs, job.publishes), Old: w.Published(), Idle: w.idle(),
+		Unpinned: w.unpinned()}
 	out := map[int]bool{} // lines, by their numbers from 0
 	end := 0              // of the last job that stays
 	for _, j := range w.jobs {

@@ -146,3 +146,30 @@ func inputsOf(text []byte) map[string]bool {
 	}
 	return used
 }
+
+// unpinned are the actions and workflows of the jobs that stay which are named by what
+// somebody can move: by anything but a whole commit.
+func (w *Workflow) unpinned() (list []string) {
+	for _, j := range w.jobs {
+		if j.publishes() {
+			continue
+		}
+		for _, uses := range append([]string{j.Uses}, j.uses()...) {
+			local := strings.HasPrefix(uses, "./") || strings.HasPrefix(uses, "docker://")
+			if uses != "" && !local && !wholeCommit.MatchString(uses) {
+				list = append(list, uses)
+			}
+		}
+	}
+	return sorted(list)
+}
+
+var wholeCommit = regexp.MustCompile(`@[0-9a-f]{40}$`)
+
+// uses are what its steps call.
+func (j job) uses() (list []string) {
+	for _, s := range j.Steps {
+		list = append(list, s.Uses)
+	}
+	return list
+}

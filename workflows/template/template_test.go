@@ -495,6 +495,18 @@ func TestWhatAnEditLeavesForPeople(t *testing.T) {
 	}
 }
 
+// What anybody can move is named, but for what goes, is local or is an image.
+func TestAnEditNamesWhatIsNotPinned(t *testing.T) {
+	commit := "actions/setup-python@" + strings.Repeat("a", 40)
+	e, err := edit(t, []byte("jobs:\n  build:\n    steps:\n      - uses: actions/checkout@v5\n      - uses: actions/cache@abc1234\n      - uses: "+commit+
+		" # v6\n      - uses: ./own\n      - uses: docker://alpine:3\n      - uses: actions/checkout@v5\n      - uses: actions/upload-artifact@v4\n"+
+		"  called:\n    uses: acme/shared/.github/workflows/wheels.yml@main\n  out:\n    steps: [{uses: pypa/gh-action-pypi-publish@v1}]\n"))
+	want := []string{"acme/shared/.github/workflows/wheels.yml@main", "actions/cache@abc1234", "actions/checkout@v5", "actions/upload-artifact@v4"}
+	if diff := cmp.Diff(want, e.Unpinned); diff != "" || err != nil {
+		t.Errorf("%s%v", diff, err)
+	}
+}
+
 // The job that attests has a name that no other has, whatever its case; inputs without
 // number are looked at once.
 func TestAnEditedWorkflowIsOneForGitHub(t *testing.T) {

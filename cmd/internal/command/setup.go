@@ -82,6 +82,7 @@ type beginning struct {
 	Removed     []string     `json:"removedJobs,omitempty"`
 	Unused      []string     `json:"unusedInputs,omitempty"`    // of the workflow that builds
 	Idle        []string     `json:"idleJobs,omitempty"`        // of it, that only those that published waited for
+	Unpinned    []string     `json:"unpinnedUses,omitempty"`    // of it, which the policy's audit refuses
 	Dropped     []string     `json:"droppedIndexes,omitempty"`  // that were published to, and are not any more
 	Others      []string     `json:"otherBranches,omitempty"`   // that have the workflow as it was
 	There       string       `json:"onOtherBranches,omitempty"` // the command to run on each
@@ -172,7 +173,7 @@ func (b *beginning) edit(ctx context.Context, repo checkout, f setupFlags, s *te
 	if err != nil {
 		return err
 	}
-	b.Removed, b.Unused, b.Idle = edited.Removed, edited.Unused, edited.Idle
+	b.Removed, b.Unused, b.Idle, b.Unpinned = edited.Removed, edited.Unused, edited.Idle, edited.Unpinned
 	b.change(at, raw, edited.Text)
 	b.dropped(f, edited.Old)
 	old := edited.Old

@@ -92,6 +92,9 @@ func (p printer) leftovers(b beginning) {
 	for _, name := range b.Idle {
 		p.hanging("left over", "the job "+name+", for which only what published waited; delete it if it was for that alone")
 	}
+	if len(b.Unpinned) > 0 {
+		p.hanging("to pin", some(b.Unpinned)+": the policy wants whole commits here. distgate audit --checkout . --fix shows them, and writes them with --write")
+	}
 	for _, index := range b.Dropped {
 		p.hanging("left out", index+", which was published to as well: add --index pypi --index "+index)
 	}
