@@ -69,7 +69,7 @@ var verdicts = []audit.Verdict{audit.Broken, audit.CannotSee, audit.IsWaived, au
 // audited writes what is wrong first, with all that there is to know of it, and
 // what is in order last, in a line each.
 func (p printer) audited(a audited) {
-	p.line("audited    %s: %s", a.Of, a.Report.Summary())
+	p.hanging("audited", a.Of+": "+a.Report.Summary())
 	for _, share := range a.Practices {
 		p.field("practices", fmt.Sprintf("%d of %d hold: %s", share.Hold, share.Of, share.Source))
 	}
