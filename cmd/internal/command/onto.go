@@ -203,9 +203,14 @@ func (r release) showAdded(p printer) {
 		return
 	}
 	p.field("added to", r.before.Digest.String())
+	none := true
 	for _, f := range r.staged.Manifest().Files {
 		if !slices.ContainsFunc(r.before.Manifest.Files, func(old staging.File) bool { return old.Name == f.Name && old.Digest == f.Digest }) {
 			p.field("added", f.Name)
+			none = false
 		}
+	}
+	if none {
+		p.field("added", "no file: the release has all of them already")
 	}
 }

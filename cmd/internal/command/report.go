@@ -108,7 +108,7 @@ func (r release) reviewing(ctx context.Context, s Streams) approval.Run {
 	}
 	own, err := r.askRun(ctx, client, publisher, id)
 	if err != nil {
-		printer{s.Err}.line("warning    who started this run is not known: %s", err)
+		printer{s.Err}.hanging("warning", "who started this run is not known: "+err.Error())
 		return approval.Run{}
 	}
 	return own.facts
