@@ -21,12 +21,17 @@ type ownPolicy struct {
 	Source         sourceTable
 	Files          fileSet
 	Series         map[string]fileSet
-	Index          map[string]struct{ Environment string }
+	Index          map[string]indexTable
 	People         map[string][]string
 	Approval       struct {
 		Need  int
 		Roads []string
 	}
+}
+
+type indexTable struct {
+	Environment string
+	Votes       *int // 0: nobody is asked
 }
 
 // jobTable is [build] or [publish].

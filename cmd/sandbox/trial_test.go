@@ -90,6 +90,8 @@ func TestARepositoryThatInitBeganIsTried(t *testing.T) {
 				`owner-id = "11"`, `owner-id = "12"`, `repository-id = "11"`, `repository-id = "12"`}},
 		"one workflow does all": {args: "--all-in-one --registry ghcr.io/acme/staging --index testpypi", says: "published  big-tools 2.1 on index local: 8 files",
 			edits: []string{`-id = "11"`, `-id = "12"`}},
+		"on an index on which nobody votes": {args: "--all-in-one --index testpypi", says: "was staged and published, here",
+			edits: []string{`-id = "11"`, `-id = "12"`, "# votes = 0", "votes = 0"}},
 		"two people, by keys": {args: "--all-in-one", says: "Signed votes take the keys",
 			edits: []string{`-id = "11"`, `-id = "12"`, "need = 1", "need = 2\nsigners = \"allowed_signers\"", `["environment"]`, `["signed", "environment"]`}},
 	} {
@@ -116,10 +118,12 @@ func TestARepositoryThatInitBeganIsTried(t *testing.T) {
 func TestWhatIsNotFilledInIsNotTried(t *testing.T) {
 	dir := begin(t, "", "--all-in-one", `project = "big-tools"`, `project = ""`, `-id = "11"`, `-id = "12"`)
 	same := begin(t, "", "--built-by acme/widget/.github/workflows/wheels.yml", `-id = "12"`, `-id = "11"`)
+	unasked := begin(t, "", "--all-in-one", `-id = "11"`, `-id = "12"`, "environment = \"pypi\"\n", "environment = \"pypi\"\nvotes = 0\n")
 	for _, c := range []struct {
 		args []string
 		says string
 	}{
+		{[]string{"try", unasked, "2.1"}, "index.pypi.votes: on PyPI nothing is released without votes"},
 		{[]string{"try", dir, "2.1"}, "no value yet for these; fill in first\n  project\n"},
 		{[]string{"try", t.TempDir(), "2.1"}, "distgate init begins a repository"},
 		{[]string{"try", same, "2.1"}, "publish.repository-id is 11, of acme/tools-release; one of them is wrong"},

@@ -62,10 +62,14 @@ func (w *World) Stand(policy map[string]any, index string) {
 		delete(policy, "audit")
 	}
 	at, _ := table("index")[index].(map[string]any)
-	policy["index"] = map[string]any{IndexName: map[string]any{"environment": at["environment"],
+	here := map[string]any{"environment": at["environment"],
 		"upload": w.at.index + "/legacy/", "simple": w.at.index + "/simple/", "integrity": w.at.index + "/integrity/",
 		"manage": w.at.index + "/manage/project/", "files": []any{}, "audience": IndexName, "patience": "30s",
-		"max-file": "100 MB", "open": "336h"}}
+		"max-file": "100 MB", "open": "336h"}
+	if votes, written := at["votes"]; written { // 0: nobody is asked
+		here["votes"] = votes
+	}
+	policy["index"] = map[string]any{IndexName: here}
 }
 
 // TrustedRoot is whose certificates are believed in this world.
