@@ -60,6 +60,7 @@ func (r release) report(ctx context.Context, s Streams, html string, all reviewe
 		if err := writeReport(html, facts); err != nil {
 			return facts, err
 		}
+		printer{s.Err}.line("written    %s", html)
 		facts.Links.Run = ownPage(s)
 	}
 	return facts, inActions(s).summarize(facts.Markdown)

@@ -166,7 +166,7 @@ func (p printer) review(r approval.Review, upload string) {
 // voting says who decides, and how.
 func (p printer) voting(r approval.Review) {
 	p.line("\nwho decides")
-	need := plural(r.Voting.Need, "approval") + fmt.Sprintf(", each for at most %d h", r.Voting.MaxAge/3600)
+	need := plural(r.Voting.Need, "approval") + fmt.Sprintf("; one counts for at most %d h", r.Voting.MaxAge/3600)
 	if r.Voting.Need == 0 {
 		need = "nobody is asked: the policy has votes = 0 for this index; a rejection still ends it"
 	}
