@@ -138,8 +138,8 @@ func (p Policy) judge(file string, c certificate) (no rule.Refusals) {
 		}
 	}
 	for _, r := range c.twice() {
-		if r.want != "" && r.got != "" && r.want != r.got {
-			no = append(no, rule.Refusal{File: file, Rule: r.id, Want: r.name + " " + r.want, Got: r.got,
+		if r.want != "" && r.got != r.want {
+			no = append(no, rule.Refusal{File: file, Rule: r.id, Want: r.name + " " + r.want, Got: orNothing(r.got),
 				Hint: "the certificate contradicts itself; do not use it"})
 		}
 	}
@@ -153,7 +153,8 @@ func (p Policy) judge(file string, c certificate) (no rule.Refusals) {
 
 // twice is what a certificate says in two places: who signed; the commit, where the
 // workflow is of the source's own ref or commit; and that of the signer, where the
-// workflow itself signed. Either may be absent, and "" here where it says nothing.
+// workflow itself signed. What it must say a second time is "" where it says nothing
+// the first time, as of a person.
 func (c certificate) twice() []struct {
 	id              rule.ID
 	name, want, got string

@@ -207,6 +207,8 @@ func TestIdentityIsComparedWhole(t *testing.T) {
 		"a reusable signer":            {func(c *claims) { c.JobWorkflowRef = "acme/lib/.github/workflows/b.yml@refs/heads/x" }, []rule.ID{rule.IdentitySigner, rule.IdentitySigner}},
 		"a workflow of another commit": {func(c *claims) { c.WorkflowSHA, c.JobWorkflowSHA = "1"+c.SHA[1:], "1"+c.SHA[1:] }, []rule.ID{rule.IdentityWorkflow}},
 		"signed at another commit":     {func(c *claims) { c.JobWorkflowSHA = "1" + c.SHA[1:] }, []rule.ID{rule.IdentitySigner}},
+		"a workflow of no commit":      {func(c *claims) { c.WorkflowSHA = "" }, []rule.ID{rule.IdentityWorkflow}},
+		"signed at no commit":          {func(c *claims) { c.JobWorkflowSHA = "" }, []rule.ID{rule.IdentitySigner}},
 		"subject of another":           {func(c *claims) { c.Subject = "repo:acme/widgets:ref:refs/tags/v1.0" }, []rule.ID{rule.IdentitySubject}},
 	} {
 		t.Run(name, func(t *testing.T) {
